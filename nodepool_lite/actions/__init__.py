@@ -1,0 +1,1 @@
+"""Carrying out what was planned: dull, idempotent, restartable from the record alone."""

@@ -1,0 +1,1 @@
+"""Sources of servers: one protocol (`driver`), and a small driver for each kind of cloud."""

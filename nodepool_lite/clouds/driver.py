@@ -1,0 +1,141 @@
+"""The protocol that every cloud driver keeps. Everything clever lives above it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from nodepool_lite.model.record import Frozen
+
+
+class ServerState(StrEnum):
+    """What a cloud says of a server, reduced to what the pool acts on."""
+
+    STARTING = "starting"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    """It exists but does not run: shut down by somebody, or its process died."""
+    ERROR = "error"
+    DELETING = "deleting"
+
+
+class ServerSpec(Frozen):
+    """What is asked of the cloud for one node; `ram` and `disk` are in MiB and GiB."""
+
+    pool_id: str
+    node_id: str
+    attempt: str
+    """Unique for each time a server is asked for, so that a lost answer can be told from a second server."""
+    name: str
+    label: str
+    generation: str
+    image_id: str
+    pool: str = "main"
+    """The provider's pool whose label settings apply."""
+    cores: int | None = None
+    ram: int | None = None
+    disk: int | None = None
+    user_data: str = ""
+    """`#cloud-config` text, e.g. with the host key to take; secret."""
+    meta: Mapping[str, str] = Field(default_factory=dict)
+    settings: Mapping[str, object] = Field(default_factory=dict)
+    """The driver's own keys of the label (flavor-name, networks ...), already validated by the config room."""
+
+
+class Server(Frozen):
+    """One server as the cloud lists it. Only servers with our pool's mark are ever listed or touched."""
+
+    id: str
+    node_id: str
+    attempt: str
+    name: str
+    state: ServerState
+    address: str | None = None
+    port: int = 22
+    private_address: str | None = None
+    az: str = ""
+    fault: str = ""
+    """Why it is in ERROR or STOPPED, in the cloud's own words."""
+    created: float | None = None
+
+
+class ImageSpec(Frozen):
+    """One image file to make known to the provider under `name`."""
+
+    pool_id: str
+    upload_id: str
+    name: str
+    path: Path
+    format: str
+    sha256: str
+    meta: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Image(Frozen):
+    """One image as the provider lists it; only our pool's."""
+
+    id: str
+    upload_id: str
+    name: str
+    ready: bool
+    created: float | None = None
+
+
+class Quota(Frozen):
+    """Limits of the provider and what is used of them by anyone; None is unlimited or unknown. RAM in MiB."""
+
+    servers: int | None = None
+    servers_used: int = 0
+    cores: int | None = None
+    cores_used: int = 0
+    ram: int | None = None
+    ram_used: int = 0
+
+
+class Driver(Protocol):
+    """One provider. Thread-safe: the workers call it side by side.
+
+    Every call has a time-out and raises one of TryAgainLaterError, CapacityError, BadRequestError, GoneError.
+    """
+
+    poll_interval: float
+    """Seconds between two server lists while something is expected to change."""
+    image_formats: Sequence[str]
+    """Formats it can take, the preferred first (`qcow2`, `raw`)."""
+    injects_host_key: bool
+    """Whether `user_data` reaches the guest over a channel that the network cannot forge."""
+
+    def create_server(self, spec: ServerSpec) -> str:
+        """Ask for a server and return its id at once, without waiting for it to run."""
+
+    def list_servers(self) -> Sequence[Server]:
+        """Return all servers that carry our pool's id, in one bulk request."""
+
+    def delete_server(self, server_id: str) -> None:
+        """Ask for the server's end, with all that came with it; a server that is gone is no error."""
+
+    def console_log(self, server_id: str) -> str:
+        """Return the last 64 KiB of the serial console (empty when there is none)."""
+
+    def upload_image(self, spec: ImageSpec, progress: Callable[[int], None]) -> str:
+        """Make the image known and return its id; calls `progress(percent)` now and then. Idempotent by name."""
+
+    def list_images(self) -> Sequence[Image]:
+        """Return all images that carry our pool's id."""
+
+    def delete_image(self, image_id: str) -> None:
+        """Delete the image; one that is gone is no error. Raises TryAgainLaterError while it is in use."""
+
+    def quota(self) -> Quota:
+        """Return limits and use."""
+
+    def needed(self, settings: Mapping[str, object], cores: int | None, ram: int | None) -> tuple[int, int]:
+        """Return (cores, RAM in MiB) that one server with these label settings takes."""
+
+    def problems(self) -> Sequence[str]:
+        """Return what keeps this provider from working at the moment, one sentence each (empty: nothing)."""
+
+    def close(self) -> None:
+        """Give back connections; servers go on running."""

@@ -1,0 +1,1 @@
+"""The words of the pool: frozen records, their states, and which change of state is legal."""

@@ -1,0 +1,66 @@
+"""The one tree of errors that the pool raises on purpose.
+
+Every message names the thing, what was expected and what to do next. What is not in this tree is a bug.
+"""
+
+
+class NodepoolError(Exception):
+    """Base of every error that a person may see."""
+
+    exit_status = 1
+
+
+class ConfigError(NodepoolError):
+    """The configuration cannot be used. The message lists every problem, with file:line:column."""
+
+    exit_status = 78
+
+
+class NoSuchThingError(NodepoolError):
+    """A node, lease, image or label that was named does not exist."""
+
+    exit_status = 3
+
+
+class WaitTimeoutError(NodepoolError):
+    """What was waited for did not come in time."""
+
+    exit_status = 4
+
+
+class StoreUnavailableError(NodepoolError):
+    """ZooKeeper cannot be reached at the moment; nothing was changed, or it is unknown whether it was."""
+
+    exit_status = 69
+
+
+class StoreConflictError(NodepoolError):
+    """Somebody else changed, made or removed the record since it was read; read again and decide anew."""
+
+
+class IllegalTransitionError(NodepoolError):
+    """A state was asked for that cannot follow the present one."""
+
+
+class CloudError(NodepoolError):
+    """Base of what a cloud driver raises; every failure is mapped onto one of the four kinds below."""
+
+
+class TryAgainLaterError(CloudError):
+    """A passing failure: time-out, connection refused, overload. `retry_after` is in seconds, if it said."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CapacityError(CloudError):
+    """No room: quota used up, no host with enough memory, `max-servers` reached."""
+
+
+class BadRequestError(CloudError):
+    """It will never work as asked: a name that does not exist, an image that is broken, a program missing."""
+
+
+class GoneError(CloudError):
+    """The server or image that was named is not there any more."""

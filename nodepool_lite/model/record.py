@@ -1,0 +1,40 @@
+"""What every record in the store has in common."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Frozen(BaseModel):
+    """An immutable value; a change is a new value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Record(BaseModel):
+    """One znode. `id`, `version` and `order` are the store's and are not part of the stored JSON.
+
+    Unknown fields are kept, so that an older reader does not lose what a newer writer said.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: str = Field(default="", exclude=True)
+    """The znode's path below its kind, e.g. `0000000042` or `debian-12/0000000001`."""
+    version: int = Field(default=-1, exclude=True)
+    """The version that was read, and that a write must still find; -1 for a record not stored yet."""
+    order: int = Field(default=0, exclude=True)
+    """The transaction that created the record: server-side, so it orders records made on several hosts."""
+    schema_version: int = 1
+
+    def but(self, **changes: object) -> Self:
+        """Return a copy with `changes`; the version stays, so a write is still compared with what was read."""
+        return self.model_copy(update=changes)
+
+
+class Event(Frozen):
+    """One line of a life: when (epoch seconds), which state was entered, and why."""
+
+    time: float
+    state: str
+    reason: str

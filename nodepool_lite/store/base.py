@@ -1,0 +1,122 @@
+"""The contract of a store, as ZooKeeper and the in-memory twin both keep it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, TypeVar
+
+from nodepool_lite.model.image import Build, Upload
+from nodepool_lite.model.lease import Lease, Waiter
+from nodepool_lite.model.node import Node
+from nodepool_lite.model.pool import Backoff, Leader, Member, Pool, Request
+from nodepool_lite.model.record import Record
+
+R = TypeVar("R", bound=Record)
+
+PATHS: Mapping[type[Record], str] = MappingProxyType(
+    {
+        Pool: "pool",
+        Member: "members",
+        Leader: "leaders",
+        Node: "nodes",
+        Lease: "leases",
+        Waiter: "waiters",
+        Build: "builds",
+        Upload: "uploads",
+        Backoff: "backoffs",
+        Request: "requests",
+    }
+)
+"""Where each kind of record lives below the pool's root. Ids may hold slashes (`builds/<diskimage>/<number>`)."""
+
+EPHEMERAL: frozenset[type[Record]] = frozenset({Member, Leader, Waiter})
+"""Kinds that vanish with the session that made them."""
+
+
+def _empty() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything recorded, at one moment; mappings are read-only and keyed by record id."""
+
+    pool: Mapping[str, Pool] = field(default_factory=_empty)
+    members: Mapping[str, Member] = field(default_factory=_empty)
+    leaders: Mapping[str, Leader] = field(default_factory=_empty)
+    nodes: Mapping[str, Node] = field(default_factory=_empty)
+    leases: Mapping[str, Lease] = field(default_factory=_empty)
+    waiters: Mapping[str, Waiter] = field(default_factory=_empty)
+    builds: Mapping[str, Build] = field(default_factory=_empty)
+    uploads: Mapping[str, Upload] = field(default_factory=_empty)
+    backoffs: Mapping[str, Backoff] = field(default_factory=_empty)
+    requests: Mapping[str, Request] = field(default_factory=_empty)
+    garbage: Mapping[str, str] = field(default_factory=_empty)
+    """Znodes that could not be read as a record: path below the root -> why. Reported and left alone."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One part of a transaction: `create` (id given), `update` or `delete`, each against `record.version`."""
+
+    action: Literal["create", "update", "delete"]
+    record: Record
+
+
+class Store(Protocol):
+    """Records by id, with compare-and-set writes. Thread-safe; every call returns or raises within its time-out.
+
+    All calls raise StoreUnavailableError while the server cannot be reached: they fail fast and are never queued.
+    """
+
+    @property
+    def session(self) -> str:
+        """An id of the present session; changes after the old one expired. Ephemeral records belong to it."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether calls can succeed at the moment and the view is being kept fresh."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the cached view, kept fresh by one recursive watch; costs nothing. Own writes are in it at once."""
+
+    def read(self, *kinds: type[Record]) -> Snapshot:
+        """Return only `kinds` (all, if none is named), read from the server now; for clients without a watch."""
+
+    def subscribe(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `callback` (from the store's thread; it must not block) after each change of the view or connection."""
+
+    def create(self, record: R) -> R:
+        """Store a new record under `record.id` and return it with its version; ephemeral if its kind is.
+
+        Raises:
+            StoreConflictError: a record with that id exists.
+        """
+
+    def create_numbered(self, record: R, under: str = "") -> R:
+        """Store a new record under the next free ten-digit number (below `under/`, if given) and return it."""
+
+    def update(self, record: R) -> R:
+        """Replace the stored record and return the new one.
+
+        Raises:
+            StoreConflictError: the stored version is not `record.version`, or the record is gone.
+        """
+
+    def delete(self, record: Record) -> None:
+        """Remove the record.
+
+        Raises:
+            StoreConflictError: the stored version is not `record.version`, or the record is gone.
+        """
+
+    def transact(self, writes: Sequence[Write]) -> tuple[Record, ...]:
+        """Do all `writes` or none; return the new records in order (deleted ones as given).
+
+        Raises:
+            StoreConflictError: one of them did not find what it expected; nothing was changed.
+        """
+
+    def close(self) -> None:
+        """End the session: ephemeral records vanish at once."""
