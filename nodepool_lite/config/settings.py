@@ -22,7 +22,9 @@ def kebab(name: str) -> str:
 class Section(BaseModel):
     """A mapping of the file. Unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=kebab, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, alias_generator=kebab, populate_by_name=True
+    )
 
     @property
     def fingerprint(self) -> str:
