@@ -1,0 +1,125 @@
+"""The driver of the simulated cloud: the contract's calls, answered from memory."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from nodepool_lite.clouds.driver import Image, ImageSpec, Quota, Server, ServerSpec, ServerState
+from nodepool_lite.clouds.simulated.cloud import SimulatedCloud, SimulatedServer
+from nodepool_lite.model.errors import BadRequestError, GoneError, TryAgainLaterError
+
+
+class SimulatedDriver:
+    """One launcher's door to a simulated cloud. Thread-safe; any thread may call anything."""
+
+    image_formats: Sequence[str] = ("qcow2", "raw")
+
+    def __init__(self, cloud: SimulatedCloud, pool_id: str) -> None:
+        self.cloud = cloud
+        self.pool_id = pool_id
+        self.poll_interval = cloud.options.poll_interval
+        self.injects_host_key = cloud.options.injects_host_key
+
+    def create_server(self, spec: ServerSpec) -> str:
+        """Ask for a server and return its id at once."""
+        with self.cloud.call("create_server"):
+            return self.cloud.add_server(spec, *self.needed(spec.settings, spec.cores, spec.ram))
+
+    def list_servers(self) -> Sequence[Server]:
+        """Return all servers that carry our pool's id."""
+        with self.cloud.call("list_servers"):
+            return [self._seen(each) for each in self.cloud.servers().values() if each.spec.pool_id == self.pool_id]
+
+    def delete_server(self, server_id: str) -> None:
+        """Ask for the server's end; one that is gone is no error."""
+        with self.cloud.call("delete_server"):
+            server = self.cloud.servers().get(server_id)
+            if server is not None:
+                _must_be_ours(server.spec.pool_id, self.pool_id, f"server {server_id}")
+                self.cloud.ask_deletion(server_id)
+
+    def console_log(self, server_id: str) -> str:
+        """Return the last 64 KiB that tests wrote to the server's console."""
+        with self.cloud.call("console_log"):
+            if server_id not in self.cloud.servers():
+                raise GoneError(f"simulated cloud: there is no server {server_id}")
+            return self.cloud.console(server_id)[-65536:]
+
+    def upload_image(self, spec: ImageSpec, progress: Callable[[int], None]) -> str:
+        """Make the image known and return its id; the file is not read. Idempotent by name."""
+        with self.cloud.call("upload_image"):
+            progress(100)
+            for each in self.cloud.images().values():
+                if (each.spec.name, each.spec.pool_id) == (spec.name, self.pool_id):
+                    return each.id
+            return self.cloud.add_image(spec)
+
+    def list_images(self) -> Sequence[Image]:
+        """Return all images that carry our pool's id."""
+        with self.cloud.call("list_images"):
+            now = self.cloud.clock.now()
+            return [
+                Image(
+                    id=each.id,
+                    upload_id=each.spec.upload_id,
+                    name=each.spec.name,
+                    ready=now >= each.ready_at,
+                    created=each.created,
+                )
+                for each in self.cloud.images().values()
+                if each.spec.pool_id == self.pool_id
+            ]
+
+    def delete_image(self, image_id: str) -> None:
+        """Delete the image; raises TryAgainLaterError while a server was made from it and is still there."""
+        with self.cloud.call("delete_image"):
+            image = self.cloud.images().get(image_id)
+            if image is None:
+                return
+            _must_be_ours(image.spec.pool_id, self.pool_id, f"image {image_id}")
+            users = [each.id for each in self.cloud.servers().values() if each.spec.image_id == image_id]
+            if users:
+                raise TryAgainLaterError(f"simulated cloud: image {image_id} is in use by {', '.join(users)}")
+            self.cloud.remove_image(image_id)
+
+    def quota(self) -> Quota:
+        """Return the limits from the options and what all servers use."""
+        with self.cloud.call("quota"):
+            options, servers = self.cloud.options, self.cloud.servers().values()
+            return Quota(
+                servers=options.max_servers,
+                servers_used=len(servers),
+                cores=options.max_cores,
+                cores_used=sum(each.cores for each in servers),
+                ram=options.max_ram,
+                ram_used=sum(each.ram for each in servers),
+            )
+
+    def needed(self, settings: Mapping[str, object], cores: int | None, ram: int | None) -> tuple[int, int]:  # noqa: ARG002
+        """Return (cores, RAM in MiB): what is asked, or the options' defaults."""
+        return cores or self.cloud.options.cores, ram or self.cloud.options.ram
+
+    def problems(self) -> Sequence[str]:
+        """Return nothing: memory is always there."""
+        return ()
+
+    def close(self) -> None:
+        """Do nothing: the cloud goes on."""
+
+    def _seen(self, server: SimulatedServer) -> Server:
+        now, options = self.cloud.clock.now(), self.cloud.options
+        state = server.state(now)
+        return Server(
+            id=server.id,
+            node_id=server.spec.node_id,
+            attempt=server.spec.attempt,
+            name=server.spec.name,
+            state=state,
+            address=None if state in {ServerState.STARTING, ServerState.ERROR} else options.address,
+            port=options.port,
+            fault=server.broken or server.stopped or ("simulated boot failure" if state is ServerState.ERROR else ""),
+            created=server.asked,
+        )
+
+
+def _must_be_ours(theirs: str, ours: str, what: str) -> None:
+    if theirs != ours:
+        raise BadRequestError(f"simulated cloud: {what} belongs to pool {theirs}, not to ours ({ours}); leave it alone")
