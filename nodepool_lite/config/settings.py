@@ -8,7 +8,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from nodepool_lite.config.duration import seconds
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+"""Seconds; the file may say `90`, `90s`, `15m`, `8h` or `1d`."""
+
+
+def _split(value: object) -> object:
+    """Take one directory, or several with colons between, where a list is meant."""
+    return value.split(":") if isinstance(value, str) else value
+
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Directories = Annotated[tuple[Path, ...], BeforeValidator(_split)]
+"""A list of directories, or one text with colons between them."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 """A name that is safe as a file name, a host name part, a znode and a shell word."""
@@ -36,7 +53,7 @@ class ZooKeeperServer(Section):
     """One member of the ensemble."""
 
     host: str
-    port: int = 2181
+    port: Port = 2181
     chroot: str = ""
 
 
@@ -52,8 +69,8 @@ class Diskimage(Section):
     formats: tuple[str, ...] = ()
     """Formats wanted besides those that the providers ask for."""
     release: str = ""
-    rebuild_age: float = 86400
-    build_timeout: float = 28800
+    rebuild_age: Duration = 86400
+    build_timeout: Duration = 28800
     env_vars: Mapping[str, str] = Field(default_factory=dict)
     username: str = "jenkins"
     keep_formats: bool = True
@@ -64,16 +81,16 @@ class Label(Section):
     """The kind of node that users ask for."""
 
     name: Name
-    min_ready: int = 0
+    min_ready: Count = 0
     """How many nodes are kept waiting; 0 makes them only on demand."""
-    max_ready_age: float = 0
+    max_ready_age: Duration = 0
     """Seconds after which an unused node is replaced by a fresh one; 0 never."""
     ready_script: str = ""
     """File name of the script in `scripts-dir`, or in /opt/nodepool-scripts of the image."""
-    ready_script_timeout: float = 7200
-    ready_script_retries: int = 0
+    ready_script_timeout: Duration = 7200
+    ready_script_retries: Count = 0
     """How often a failed ready-script is run again on the same node."""
-    subnodes: int = 0
+    subnodes: Count = 0
     """How many sub-nodes belong to each node."""
 
 
@@ -96,7 +113,7 @@ class CloudImage(Section):
     image_name: str = ""
     username: str = "jenkins"
     config_drive: bool = True
-    connection_port: int = 22
+    connection_port: Port = 22
 
 
 class PoolLabel(Section):
@@ -105,14 +122,14 @@ class PoolLabel(Section):
     name: Name
     diskimage: Name | None = None
     cloud_image: Name | None = None
-    min_ram: int | None = None
-    cores: int | None = None
-    disk: int | None = None
+    min_ram: Positive | None = None
+    cores: Positive | None = None
+    disk: Positive | None = None
     flavor_name: str = ""
     key_name: str = ""
     console_log: bool = True
     boot_from_volume: bool = False
-    volume_size: int = 50
+    volume_size: Positive = 50
     instance_properties: Mapping[str, str] = Field(default_factory=dict)
     userdata: str = ""
     networks: tuple[str, ...] = ()
@@ -122,9 +139,9 @@ class ProviderPool(Section):
     """A part of a provider with its own limits and its own labels."""
 
     name: Name = "main"
-    max_servers: int | None = None
-    max_cores: int | None = None
-    max_ram: int | None = None
+    max_servers: Count | None = None
+    max_cores: Count | None = None
+    max_ram: Count | None = None
     ignore_provider_quota: bool = False
     availability_zones: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
@@ -145,22 +162,22 @@ class Provider(Section):
     region_name: str = ""
     priority: int = 100
     """Lower is asked first."""
-    max_concurrency: int = 10
+    max_concurrency: Positive = 10
     """Servers that are being launched at the same time."""
-    boot_timeout: float = 60
+    boot_timeout: Duration = 60
     """Seconds from a running server to the first SSH login."""
-    launch_timeout: float = 3600
+    launch_timeout: Duration = 3600
     """Seconds from asking for a server until it runs."""
-    launch_retries: int = 3
+    launch_retries: Count = 3
     """Failures in a row that are tried again at once; after these the back-off grows."""
-    image_upload_timeout: float = 3600
+    image_upload_timeout: Duration = 3600
     image_name_format: str = "{image_name}-{timestamp}"
     image_type: str = ""
     """Format to upload; empty takes what the driver prefers."""
     hostname_format: str = "{label}-{node_id}"
-    rate: float = 1.0
+    rate: Duration = 1.0
     clean_floating_ips: bool = True
-    port_cleanup_interval: float = 600
+    port_cleanup_interval: Duration = 600
     diskimages: tuple[ProviderImage, ...] = ()
     cloud_images: tuple[CloudImage, ...] = ()
     pools: tuple[ProviderPool, ...] = ()
@@ -170,39 +187,49 @@ class Provider(Section):
     """Parameters of the simulated driver."""
 
 
+STATE_DIR = Path("/var/lib/nodepool-lite")
+
+
+def _below_state(data: dict[str, Any], name: str) -> Path:
+    """Return a directory in the state directory that was given."""
+    return Path(data.get("state_dir", STATE_DIR)) / name
+
+
 class Config(Section):
     """A whole nodepool.yaml."""
 
     pool_name: Name = "nodepool"
-    state_dir: Path = Path("/var/lib/nodepool-lite")
-    elements_dir: tuple[Path, ...] = ()
+    state_dir: Path = STATE_DIR
+    elements_dir: Directories = ()
     """Directories with elements, searched in order before the ones that ship with nodepool-lite."""
-    images_dir: Path = Path("/var/lib/nodepool-lite/images")
-    build_log_dir: Path = Path("/var/lib/nodepool-lite/logs/builds")
-    build_log_retention: int = 7
-    scripts_dir: tuple[Path, ...] = ()
+    images_dir: Path = Field(default_factory=lambda data: _below_state(data, "images"))
+    """Where builds put their files; by default `images` in the state directory."""
+    build_log_dir: Path = Field(default_factory=lambda data: _below_state(data, "logs/builds"))
+    """One log file per build; by default `logs/builds` in the state directory."""
+    build_log_retention: Count = 7
+    scripts_dir: Directories = ()
     """Directories with ready-scripts, searched in order before the ones that ship with nodepool-lite."""
     private_key: Path | None = None
     """The pool's SSH key; by default `ssh/id_ed25519` in the state directory, made at the first start."""
     zookeeper_servers: tuple[ZooKeeperServer, ...] = ()
     """Empty: the daemon runs a private ZooKeeper on loopback."""
-    zookeeper_timeout: float = 10
-    max_hold_age: float = 0
+    zookeeper_timeout: Duration = 10
+    max_hold_age: Duration = 0
     """The longest hold, in seconds; 0 is unlimited."""
-    check_interval: float = 300
+    check_interval: Duration = 300
     """Seconds between two logins to each ready node. From `cron: {check: ...}` too."""
-    cleanup_interval: float = 600
+    cleanup_interval: Duration = 600
     check_cron: str = ""
     """Set by `cron: {check: ...}`, in five-field form; wins over the interval."""
     cleanup_cron: str = ""
-    failed_retention: float = 3600
+    failed_retention: Duration = 3600
     """How long the record of a failed node is kept for `show`."""
-    lease_lifetime: float = 14400
-    lease_retention: float = 86400
+    lease_lifetime: Duration = 14400
+    lease_retention: Duration = 86400
     """How long an ended lease is kept for `leases --all`."""
-    build_jobs: int = 1
+    build_jobs: Positive = 1
     """Builds at the same time on one builder."""
-    build_min_free: float = 5
+    build_min_free: Annotated[float, Field(ge=0)] = 5
     """GiB that must be free under images-dir before a build starts."""
     labels: tuple[Label, ...] = ()
     diskimages: tuple[Diskimage, ...] = ()

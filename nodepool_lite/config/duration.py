@@ -1,0 +1,35 @@
+"""Durations as people write them: `90`, `90s`, `15m`, `8h`, `1d`, `1h30m`."""
+
+import math
+import re
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_WHOLE = re.compile(rf"(?:{_PART.pattern}\s*)+")
+
+EXPECTED = "a duration such as 90, 90s, 15m, 8h or 1d"
+
+
+def seconds(value: object) -> float:
+    """Return a duration in seconds; a bare number is seconds already.
+
+    Raises:
+        ValueError: it is not a duration, is negative or has no end.
+    """
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if _WHOLE.fullmatch(text):
+            return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            value = float(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"expected {EXPECTED}")
+    return float(value)
+
+
+def spoken(duration: float) -> str:
+    """Return seconds the short way, in the largest unit that divides them: 5400 is `90m`."""
+    for unit in ("d", "h", "m"):
+        if duration and duration % _UNITS[unit] == 0:
+            return f"{duration / _UNITS[unit]:.0f}{unit}"
+    return f"{duration:g}"

@@ -1,0 +1,203 @@
+"""The tree of a native file against the settings: every key known, every value of its type."""
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from nodepool_lite.config.ignored import IGNORED
+from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
+from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.tree import Item
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a key of a section holds, as far as the walk needs to know."""
+
+    section: type[Section] | None
+    """The section that it is a list of."""
+    collection: bool
+    """A list or mapping: an empty value means an empty one."""
+    optional: bool
+    """No value means the default."""
+    free: bool
+    """A mapping of values of any type, read as YAML reads them."""
+
+
+@cache
+def shapes(section: type[Section]) -> Mapping[str, Shape]:
+    """Return the keys of a section as they are written, and what each holds."""
+    return {field.alias or name: _shape(field.annotation) for name, field in section.model_fields.items()}
+
+
+def _shape(annotation: Any) -> Shape:
+    optional = False
+    if get_origin(annotation) in {Union, types.UnionType}:
+        optional = type(None) in get_args(annotation)
+        annotation = next(each for each in get_args(annotation) if each is not type(None))
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    inner = arguments[0] if origin is tuple else None
+    section = inner if isinstance(inner, type) and issubclass(inner, Section) else None
+    collection = origin in {tuple, Mapping} or (isinstance(origin, type) and issubclass(origin, Mapping))
+    return Shape(section, collection, optional, free=collection and origin is not tuple and arguments[1] is Any)
+
+
+def known_keys(root: Item, report: Report) -> Item:
+    """Return the tree with known keys alone; what was left out, or taken as another key, is in `report`."""
+    if root.entries is None:
+        if not root.empty:
+            report.error(root.at, f"expected a mapping of settings, not {root.kind}")
+        return root.but({})
+    return _section(root, Config, report)
+
+
+def _section(item: Item, section: type[Section], report: Report) -> Item:
+    known, ignored = shapes(section), IGNORED.get(section, {})
+    entries: dict[str, Item] = {}
+    for key, value in (item.entries or {}).items():
+        at = value.key_at or value.at
+        meant = key
+        if key in ignored:
+            report.notice(at, f"ignored: `{key}`", ignored[key])
+            continue
+        if key not in known:
+            report.error(at, f"unknown key `{key}`", did_you_mean(key, known))
+            meant = nearest(key, known) or key
+            if meant == key or meant in (item.entries or {}):
+                continue
+        entries[meant] = _value(value, known[meant], report)
+    return item.but(entries)
+
+
+def _value(value: Item, shape: Shape, report: Report) -> Item:
+    if shape.section is None or value.items is None:
+        return value
+    kept = tuple(_section(each, shape.section, report) if each.entries is not None else each for each in value.items)
+    return Item(value.at, value.key_at, items=kept)
+
+
+def to_config(root: Item, report: Report) -> Config | None:
+    """Return the settings that a tree of known keys describes; None when a value is wrong, as `report` says."""
+    try:
+        return Config.model_validate(_plain_section(root, Config))
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            _tell(each, root, report)
+    return None
+
+
+def _plain_section(item: Item, section: type[Section]) -> dict[str, Any]:
+    known = shapes(section)
+    return dict(_plain_entries(item, known))
+
+
+def _plain_entries(item: Item, known: Mapping[str, Shape]) -> Iterator[tuple[str, Any]]:
+    for key, value in (item.entries or {}).items():
+        shape = known[key]
+        if value.empty and (shape.collection or shape.optional):
+            continue
+        if shape.section is not None and value.items is not None:
+            section = shape.section
+            yield (
+                key,
+                [_plain_section(each, section) if each.entries is not None else plain(each) for each in value.items],
+            )
+        elif value.entries is not None and not shape.free:
+            yield key, {name: "" if each.empty else plain(each) for name, each in value.entries.items()}
+        else:
+            yield key, resolved(value) if shape.free else plain(value)
+
+
+def plain(item: Item) -> Any:
+    """Return the item as lists, dicts and text: what a scalar means is its field's business."""
+    if item.entries is not None:
+        return {key: plain(value) for key, value in item.entries.items()}
+    if item.items is not None:
+        return [plain(each) for each in item.items]
+    return item.text
+
+
+def resolved(item: Item) -> Any:
+    """Return the item as YAML reads it: numbers and booleans where they are written without quotes."""
+    if item.entries is not None:
+        return {key: resolved(value) for key, value in item.entries.items()}
+    if item.items is not None:
+        return [resolved(each) for each in item.items]
+    if item.text is None or not item.plain:
+        return item.text
+    if item.text.lower() in {"true", "false"}:
+        return item.text.lower() == "true"
+    for read in (int, float):
+        try:
+            return read(item.text)
+        except ValueError:
+            continue
+    return item.text
+
+
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "path_type": "a path",
+    "tuple_type": "a list",
+    "mapping_type": "a mapping",
+    "dict_type": "a mapping",
+    "model_type": "a mapping of settings",
+    "model_attributes_type": "a mapping of settings",
+    "string_too_long": "at most 100 characters",
+    "string_pattern_mismatch": "a name of letters, digits, `.`, `_` and `-` that starts with a letter or digit",
+}
+
+
+def _tell(error: ErrorDetails, root: Item, report: Report) -> None:
+    """Turn one of pydantic's findings into a problem at its place."""
+    kind, context = error["type"], error.get("ctx", {})
+    item, key = find(root, error["loc"])
+    if kind == "default_factory_not_called":
+        return
+    if kind == "missing":
+        report.error(item.at, f"the key `{error['loc'][-1]}` is missing here")
+        return
+    match kind:
+        case "value_error":
+            expected = str(context["error"]).removeprefix("expected ")
+        case "literal_error":
+            expected = f"one of {context['expected']}"
+        case "greater_than_equal":
+            expected = f"at least {context['ge']}"
+        case "less_than_equal":
+            expected = f"at most {context['le']}"
+        case _:
+            expected = _EXPECTED.get(kind, error["msg"])
+    report.error(item.at, f"{key}expected {expected}, not {item.kind}")
+
+
+def find(root: Item, path: tuple[int | str, ...]) -> tuple[Item, str]:
+    """Return the deepest item on a path of keys and indexes, and its key as the start of a sentence."""
+    item, key = root, ""
+    for step in path:
+        if isinstance(step, int) and item.items is not None and step < len(item.items):
+            item = item.items[step]
+        elif isinstance(step, str) and item.get(step) is not None:
+            item, key = item.entries[step], f"`{step}`: "  # type: ignore[index]
+        else:
+            break
+    return item, key
+
+
+def place(root: Item, path: tuple[int | str, ...]) -> Position:
+    """Return where the deepest item on a path stands."""
+    return find(root, path)[0].at
