@@ -48,6 +48,8 @@ class Lease(Record):
     """The user's own public key; with it, access is by certificates that end with the lease."""
     certificates: Mapping[str, str] = Field(default_factory=dict)
     """Node id -> OpenSSH user certificate for `public_key`; signed by whoever may read the pool's CA key."""
+    certified_until: float | None = None
+    """When the certificates end; unlike `expires` while an extended lease waits for new ones."""
     end_reason: str = ""
     """`released`, `expired`, `cancelled` or `failed`, then a colon and the sentence."""
 
