@@ -64,3 +64,37 @@ class BadRequestError(CloudError):
 
 class GoneError(CloudError):
     """The server or image that was named is not there any more."""
+
+
+class AccessError(NodepoolError):
+    """Base of what goes wrong on the way into a node, or with the keys for it."""
+
+
+class NotYetReachableError(AccessError):
+    """Nobody answered, or not in time: the machine may still be booting. Try again."""
+
+
+class LoginRefusedError(AccessError):
+    """sshd answered and did not let us in; while a machine boots this may pass. Try again."""
+
+
+class HostKeyMismatchError(AccessError):
+    """Another machine, or another key, than the pinned one answered. Never try again in silence."""
+
+
+class SessionLostError(AccessError):
+    """The connection ended, or an answer did not come in time; whether the command ran is unknown. Connect again."""
+
+
+class RemoteError(AccessError):
+    """The node answered, and what was asked cannot be done there: trying again will not help."""
+
+
+class KeyFileError(AccessError):
+    """A private key of the pool cannot be read or made."""
+
+
+class PublicKeyError(AccessError):
+    """A public key that a person gave cannot be used."""
+
+    exit_status = 2
