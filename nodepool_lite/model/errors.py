@@ -98,3 +98,15 @@ class PublicKeyError(AccessError):
     """A public key that a person gave cannot be used."""
 
     exit_status = 2
+
+
+class BuildFailedError(NodepoolError):
+    """An image build ended without an image. The message is what its log says last of why."""
+
+
+class BuildTimeoutError(NodepoolError):
+    """An image build did not end within its `build-timeout` and was ended."""
+
+
+class BuildStoppedError(NodepoolError):
+    """An image build was ended because the builder stops; nothing is wrong with the diskimage."""
