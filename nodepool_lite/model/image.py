@@ -64,6 +64,8 @@ class Build(Record):
     formats: tuple[str, ...]
     files: tuple[ImageFile, ...] = ()
     username: str = ""
+    withdrawn: tuple[str, ...] = ()
+    """Providers whose upload of this build a person deleted: it is not uploaded there again unless asked."""
     log: str = ""
     """Path of the log on the builder's host."""
     phase: str = ""

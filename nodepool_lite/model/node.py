@@ -76,6 +76,8 @@ class Node(Record):
     """For a primary node: the ids of its sub-nodes."""
 
     hostname: str = ""
+    attempt: str = ""
+    """Unique for each time the cloud is asked; written before asking, and carried by the server as a mark."""
     asked: float | None = None
     """When the cloud was (about to be) asked for the server; the host key was made before that."""
     server_id: str | None = None

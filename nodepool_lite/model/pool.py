@@ -61,6 +61,8 @@ class Backoff(Record):
     error: str
     since: float
     """Epoch seconds of the first failure in a row."""
+    last: float
+    """Epoch seconds of the latest failure that was counted."""
     next_try: float
     fingerprint: str = ""
     """Hash of the configuration that failed: when that changes, the back-off is void."""

@@ -1,0 +1,339 @@
+"""What a plan can ask for. An action is a value: what, on what, when at the earliest, and why."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """One thing to do. `at` is epoch seconds; an action whose time has not come is the loop's next deadline."""
+
+    at: float
+    why: str = ""
+    inline: ClassVar[bool] = False
+    """Only writes records: carried out by the loop itself, before it plans again."""
+    long: ClassVar[bool] = False
+    """May take minutes or hours: gets a thread of its own."""
+
+    @property
+    def key(self) -> str:
+        """What is being acted on: at most one action per key is carried out at a time."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeAction(Action):
+    """Something about one node."""
+
+    node: str
+
+    @property
+    def key(self) -> str:
+        """One action per node at a time."""
+        return f"node/{self.node}"
+
+
+# --- nodes: written by the global planner -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one node (with its sub-nodes) is to be made, and from what."""
+
+    label: str
+    provider: str
+    pool: str
+    diskimage: str
+    build: str
+    image_id: str
+    username: str
+    generation: str
+    subnodes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch(Action):
+    """Record new nodes; the owners of their providers will make them."""
+
+    placements: tuple[Placement, ...]
+    inline = True
+
+    @property
+    def key(self) -> str:
+        """All launches are one decision."""
+        return "launch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retire(NodeAction):
+    """Mark a node for deletion."""
+
+    inline = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant(Action):
+    """Give these nodes (sub-nodes included) to a waiting lease."""
+
+    lease: str
+    nodes: tuple[str, ...]
+    inline = True
+
+    @property
+    def key(self) -> str:
+        """One action per lease at a time."""
+        return f"lease/{self.lease}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndLease(Action):
+    """End a lease, with `why`, and mark its nodes for deletion."""
+
+    lease: str
+    inline = True
+
+    @property
+    def key(self) -> str:
+        """One action per lease at a time."""
+        return f"lease/{self.lease}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignLease(EndLease):
+    """Sign the certificates that a lease with a public key still lacks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetLease(EndLease):
+    """Remove the record of a lease that ended long ago."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetBackoff(Action):
+    """Remove a back-off that speaks of something that is no longer configured like that."""
+
+    backoff: str
+    inline = True
+
+    @property
+    def key(self) -> str:
+        """One action per back-off at a time."""
+        return f"backoff/{self.backoff}"
+
+
+# --- nodes: carried out by the owner of their provider ------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListServers(Action):
+    """Ask a provider for all our servers at once."""
+
+    provider: str
+
+    @property
+    def key(self) -> str:
+        """One list per provider at a time."""
+        return f"list/{self.provider}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListImages(ListServers):
+    """Ask a provider for all our images at once."""
+
+    @property
+    def key(self) -> str:
+        """One list per provider at a time."""
+        return f"list-images/{self.provider}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateServer(NodeAction):
+    """Ask the cloud for the node's server."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkBooted(NodeAction):
+    """The server runs: record its address and go on to testing."""
+
+    server: str
+    inline = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestLogin(NodeAction):
+    """Log in and run a command."""
+
+    __test__ = False  # not a test class, whatever its name says to pytest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepare(NodeAction):
+    """Write the info files, run the ready-script or look how far it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckNode(NodeAction):
+    """Log in to a ready node to see that it still answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailNode(NodeAction):
+    """Record that the node failed; `why` is the reason. `console` asks for its console log first."""
+
+    counts: bool = True
+    """Whether it tells something about the label at this provider, so that the back-off grows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteServer(NodeAction):
+    """Ask the cloud to delete the node's server."""
+
+    server: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropServer(NodeAction):
+    """The server of a failed node is gone: record that."""
+
+    inline = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetNode(NodeAction):
+    """The server is gone: remove the record."""
+
+    inline = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteAlien(Action):
+    """Delete a server that carries our mark and that no record knows."""
+
+    provider: str
+    server: str
+
+    @property
+    def key(self) -> str:
+        """One action per server at a time."""
+        return f"server/{self.provider}/{self.server}"
+
+
+# --- images -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartBuild(Action):
+    """Run disk-image-create for a diskimage on this host."""
+
+    diskimage: str
+    formats: tuple[str, ...]
+    request: str = ""
+    long = True
+
+    @property
+    def key(self) -> str:
+        """One build of a diskimage at a time."""
+        return f"build/{self.diskimage}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildAction(Action):
+    """Something about one build."""
+
+    build: str
+
+    @property
+    def key(self) -> str:
+        """One action per build at a time."""
+        return f"builds/{self.build}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailBuild(BuildAction):
+    """Record that a build ended without a result."""
+
+    inline = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetireBuild(BuildAction):
+    """Mark a build for deletion."""
+
+    inline = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteBuild(BuildAction):
+    """Remove a build's files, and then its record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartUpload(Action):
+    """Upload a build to a provider."""
+
+    build: str
+    provider: str
+    request: str = ""
+    long = True
+
+    @property
+    def key(self) -> str:
+        """One upload of a build to a provider at a time."""
+        return f"upload/{self.build}/{self.provider}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadAction(Action):
+    """Something about one upload."""
+
+    upload: str
+
+    @property
+    def key(self) -> str:
+        """The same key as the upload itself."""
+        return f"upload/{self.upload}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailUpload(UploadAction):
+    """Record that an upload was interrupted."""
+
+    inline = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetireUpload(UploadAction):
+    """Mark an upload for deletion."""
+
+    inline = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteUpload(UploadAction):
+    """Delete the image at the provider, and then the record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteAlienImage(Action):
+    """Delete an image that carries our mark and that no record knows."""
+
+    provider: str
+    image: str
+
+    @property
+    def key(self) -> str:
+        """One action per image at a time."""
+        return f"image/{self.provider}/{self.image}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropRequest(Action):
+    """Remove a wish that cannot or need not be fulfilled; `why` is logged."""
+
+    request: str
+    inline = True
+
+    @property
+    def key(self) -> str:
+        """One action per request at a time."""
+        return f"request/{self.request}"

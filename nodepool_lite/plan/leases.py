@@ -1,0 +1,30 @@
+"""What is to be done about leases: grants, endings, signatures, and forgetting the old ones."""
+
+from collections.abc import Iterator
+
+from nodepool_lite.model.lease import LeaseState
+from nodepool_lite.plan import handout
+from nodepool_lite.plan.actions import Action, EndLease, ForgetLease, Grant, SignLease
+from nodepool_lite.plan.view import View
+
+
+def leases(view: View, now: float) -> Iterator[Action]:
+    """Yield all that the global planner does about leases; clients may have done it first."""
+    records = view.records
+    known = records.leases.values()
+    waiters = records.waiters.keys()
+    for chosen in handout.handout(records.nodes, known, waiters, now):
+        yield Grant(at=now, why="its turn has come", lease=chosen.lease_id, nodes=chosen.node_ids)
+    endings = (
+        *handout.abandoned(known, waiters, view.attended, now),
+        *handout.expired_leases(known),
+        *handout.bereft_leases(known, records.nodes),
+    )
+    for ending in endings:
+        yield EndLease(at=ending.at, why=ending.reason, lease=ending.lease_id)
+    for lease in handout.unsigned_leases(known):
+        yield SignLease(at=now, why="its certificates are missing", lease=lease.id)
+    for lease in known:
+        if lease.state is LeaseState.ENDED:
+            expires = lease.state_since + view.config.lease_retention
+            yield ForgetLease(at=expires, why="it ended long ago", lease=lease.id)

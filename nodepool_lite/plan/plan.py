@@ -1,0 +1,44 @@
+"""The whole decision: all planners asked in turn, each for the part that this process leads."""
+
+from collections.abc import Iterator
+
+from nodepool_lite.plan import builds, uploads
+from nodepool_lite.plan.actions import Action
+from nodepool_lite.plan.checks import alien_images, aliens, checks
+from nodepool_lite.plan.demand import aged, broken_sets, releasable_holds, surplus
+from nodepool_lite.plan.launch import launches
+from nodepool_lite.plan.leases import leases
+from nodepool_lite.plan.progress import progress
+from nodepool_lite.plan.tidy import void_backoffs
+from nodepool_lite.plan.view import View
+
+
+def plan(view: View, now: float) -> list[Action]:
+    """Return what is to be done, the most urgent first; what is not due yet is the next deadline.
+
+    Of several actions with the same key only the first that is due may be carried out.
+    """
+    return sorted(_all(view, now), key=lambda action: action.at > now)
+
+
+def _all(view: View, now: float) -> Iterator[Action]:
+    if "planner" in view.leads:
+        yield from leases(view, now)
+        yield from broken_sets(view)
+        yield from releasable_holds(view)
+        yield from aged(view)
+        yield from surplus(view)
+        yield from launches(view, now)
+        yield from void_backoffs(view)
+    yield from progress(view, now)
+    yield from aliens(view)
+    yield from alien_images(view)
+    yield from checks(view)
+    yield from builds.interrupted(view)
+    yield from builds.builds(view, now)
+    yield from builds.outlived(view)
+    yield from builds.removals(view, now)
+    yield from uploads.interrupted(view)
+    yield from uploads.uploads(view)
+    yield from uploads.outlived(view)
+    yield from uploads.removals(view, now)

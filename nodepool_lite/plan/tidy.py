@@ -1,0 +1,28 @@
+"""Back-offs that speak of something that is no longer there, or no longer configured like that."""
+
+from collections.abc import Iterator
+
+from nodepool_lite.plan import uploads
+from nodepool_lite.plan.actions import ForgetBackoff
+from nodepool_lite.plan.generation import sources
+from nodepool_lite.plan.view import View
+
+
+def void_backoffs(view: View) -> Iterator[ForgetBackoff]:
+    """Yield the removal of back-offs whose fingerprint is nobody's any more."""
+    valid = _fingerprints(view)
+    for backoff in view.records.backoffs.values():
+        if backoff.id.startswith("build/") and not view.recipes:
+            continue  # only a builder can tell
+        if valid.get(backoff.id) != backoff.fingerprint:
+            yield ForgetBackoff(at=0, why="the configuration has changed", backoff=backoff.id)
+
+
+def _fingerprints(view: View) -> dict[str, str]:
+    found = {source.backoff_id: source.fingerprint for source in sources(view)}
+    found |= {f"build/{name}": recipe for name, recipe in view.recipes.items()}
+    for provider in view.config.providers:
+        for image in provider.diskimages:
+            name = f"upload/{image.name}@{provider.name}"
+            found[name] = uploads.fingerprint(view, provider, image.name)
+    return found

@@ -1,0 +1,105 @@
+"""Which builds go to which providers, and which uploads have had their day."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from nodepool_lite.config.settings import Provider
+from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
+from nodepool_lite.model.pool import Request, RequestKind
+from nodepool_lite.plan.actions import Action, DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
+from nodepool_lite.plan.builds import KEEP_READY, upload_format
+from nodepool_lite.plan.generation import newest_build
+from nodepool_lite.plan.view import View
+
+
+def uploads(view: View) -> Iterator[Action]:
+    """Yield the uploads to start now or later, on the host that holds the build's files."""
+    for provider in view.config.providers:
+        for image in provider.diskimages:
+            build = _wanted_build(view, image.name, provider.name)
+            if build is None or build.builder != view.host or "builder" not in view.leads:
+                continue
+            request = _request(view, image.name, provider.name)
+            existing = view.records.uploads.get(f"{build.id}/{provider.name}")
+            if existing is not None and existing.state is not UploadState.FAILED:
+                if request is not None:
+                    yield DropRequest(at=0, why=f"{existing.name} is {existing.state} already", request=request.id)
+                continue
+            if existing is not None or (image.pause and request is None):
+                continue
+            backoff = view.backoff(f"upload/{image.name}@{provider.name}", fingerprint(view, provider, image.name))
+            due = 0.0 if backoff is None or request is not None else backoff.next_try
+            asked = "" if request is None else request.id
+            yield StartUpload(
+                at=max(due, 0.0), why="the newest build", build=build.id, provider=provider.name, request=asked
+            )
+
+
+def fingerprint(view: View, provider: Provider, diskimage: str) -> str:
+    """Return a hash of what an upload depends on: when it changes, a back-off is void."""
+    settings = next((image for image in provider.diskimages if image.name == diskimage), None)
+    own = "" if settings is None else settings.fingerprint
+    return f"{provider.cloud}:{upload_format(view, provider.name, diskimage)}:{own}"
+
+
+def interrupted(view: View) -> Iterator[Action]:
+    """Yield the failure of uploads that this host was carrying out and is not any more."""
+    if "builder" not in view.leads:
+        return
+    builders = {member.host for member in view.records.members.values() if member.role in {"builder", "all"}}
+    for upload in view.records.uploads.values():
+        if upload.state is not UploadState.UPLOADING or f"upload/{upload.id}" in view.running:
+            continue
+        if upload.builder == view.host or upload.builder not in builders:
+            yield FailUpload(at=0, why="interrupted: the builder stopped in the middle of it", upload=upload.id)
+
+
+def outlived(view: View) -> Iterator[Action]:
+    """Yield the end of uploads that no node needs: failed, superseded, or of something no longer configured."""
+    used = {(node.build, node.provider) for node in view.records.nodes.values()}
+    groups: dict[tuple[str, str], list[Upload]] = {}
+    for upload in view.records.uploads.values():
+        if f"provider/{upload.provider}" in view.leads:
+            groups.setdefault((upload.diskimage, upload.provider), []).append(upload)
+    for (diskimage, provider), own in groups.items():
+        configured = _configured(view, diskimage, provider)
+        own.sort(key=lambda upload: upload.build, reverse=True)
+        ready = (upload for upload in own if upload.state is UploadState.READY)
+        for upload in islice(ready, KEEP_READY if configured else 0, None):
+            if (upload.build, provider) not in used:
+                why = "superseded" if configured else "no longer configured"
+                yield RetireUpload(at=0, why=why, upload=upload.id)
+        for upload in own:
+            if upload.state is UploadState.FAILED:
+                yield RetireUpload(at=0, why="failed", upload=upload.id)
+
+
+def removals(view: View, now: float) -> Iterator[Action]:
+    """Yield the deletion of images marked for it, once no node that is on its way needs them."""
+    used = {(node.build, node.provider) for node in view.records.nodes.values()}
+    for upload in view.records.uploads.values():
+        if upload.state is not UploadState.DELETING or f"provider/{upload.provider}" not in view.leads:
+            continue
+        if (upload.build, upload.provider) not in used:
+            yield DeleteUpload(at=now, why="it has had its day", upload=upload.id)
+
+
+def _wanted_build(view: View, diskimage: str, provider: str) -> Build | None:
+    """The newest ready build, unless a person withdrew it there and did not ask for it again."""
+    request = _request(view, diskimage, provider)
+    newest = newest_build(view, diskimage)
+    if newest is None or newest.state is not BuildState.READY:
+        return None
+    return None if provider in newest.withdrawn and request is None else newest
+
+
+def _request(view: View, diskimage: str, provider: str) -> Request | None:
+    for request in view.records.requests.values():
+        if request.kind is RequestKind.UPLOAD and request.diskimage == diskimage and request.provider == provider:
+            return request
+    return None
+
+
+def _configured(view: View, diskimage: str, provider: str) -> bool:
+    settings = view.config.provider(provider)
+    return settings is not None and any(image.name == diskimage for image in settings.diskimages)
