@@ -1,17 +1,23 @@
 """From a file's name to a Config, or to the list of all that is wrong with it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodepool_lite.config.check import check
+from nodepool_lite.config.files import check_files
+from nodepool_lite.config.finish import finished
+from nodepool_lite.config.old_dialect import Dialect, to_native
 from nodepool_lite.config.problem import Position, Problem, Report, Severity
+from nodepool_lite.config.secure import merged
 from nodepool_lite.config.settings import Config
-from nodepool_lite.config.tree import Item, parse
+from nodepool_lite.config.tree import Item, parse, variables
 from nodepool_lite.config.validate import known_keys, to_config
 from nodepool_lite.model.errors import ConfigError
 
 VARIABLE = "NODEPOOL_LITE_CONFIG"
+SECURE_VARIABLE = "NODEPOOL_LITE_SECURE"
 PLACES = (Path("/etc/nodepool-lite/nodepool.yaml"), Path("/etc/nodepool/nodepool.yaml"))
 
 
@@ -22,8 +28,9 @@ class Loaded:
     config: Config | None
     problems: tuple[Problem, ...]
     digest: str
-    """Hash of what was read; the same digest means the same configuration."""
+    """Hash of all that was read, environment values included; the same digest means the same configuration."""
     path: Path
+    dialect: Dialect = Dialect.CURRENT
 
 
 def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
@@ -46,18 +53,30 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     )
 
 
+def secure_file(environ: Mapping[str, str]) -> Path | None:
+    """Return the second, secret file that $NODEPOOL_LITE_SECURE names, if it does."""
+    return Path(environ[SECURE_VARIABLE]) if environ.get(SECURE_VARIABLE) else None
+
+
 def load(path: Path, environ: Mapping[str, str]) -> Loaded:
-    """Return what the file says; never raises, whatever the file holds."""
-    report = Report()
-    content = _read(path, report)
-    digest = hashlib.sha256(content or b"").hexdigest()[:16]
-    root = _tree(content, str(path), environ, report) if content is not None else None
-    config = None
+    """Return what the file says, with the secure file on top; never raises, whatever the files hold."""
+    report, seen = Report(), hashlib.sha256()
+    root = _tree(path, environ, report, seen.update)
+    secure = secure_file(environ)
+    if secure is not None:
+        secrets = _tree(secure, environ, report, seen.update)
+        root = merged(root, secrets, report) if root and secrets else root
+    base = path.absolute().parent
+    config, dialect = None, Dialect.CURRENT
     if root is not None:
-        config = to_config(known_keys(root, report), report)
-    if config is not None:
-        config = _absolute(config, path.absolute().parent)
-    return Loaded(None if report.failed else config, report.problems(), digest, path)
+        root, dialect = to_native(root, report)
+        root = known_keys(root, report)
+        check(root, report)
+        check_files(root, base, environ, report)
+        config = to_config(root, report)
+    if config is not None and not report.failed:
+        config = finished(config, base, environ)
+    return Loaded(None if report.failed else config, report.problems(), seen.hexdigest()[:16], path, dialect)
 
 
 def load_or_raise(path: Path, environ: Mapping[str, str]) -> Config:
@@ -72,35 +91,22 @@ def load_or_raise(path: Path, environ: Mapping[str, str]) -> Config:
     return loaded.config
 
 
-def _read(path: Path, report: Report) -> bytes | None:
+def _tree(path: Path, environ: Mapping[str, str], report: Report, seen: Callable[[bytes], None]) -> Item | None:
+    """Return the tree of a file; None when it cannot be read or is no YAML, with the reason in `report`."""
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         report.error(Position(str(path)), f"cannot be read: {reason}")
         return None
-
-
-def _tree(content: bytes, file: str, environ: Mapping[str, str], report: Report) -> Item | None:
+    seen(content)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
-        report.error(Position(file, line, column), "this is not UTF-8 text", "save the file as UTF-8")
+        report.error(Position(str(path), line, column), "this is not UTF-8 text", "save the file as UTF-8")
         return None
-    return parse(text, file, environ, report)
-
-
-def _absolute(config: Config, base: Path) -> Config:
-    """Return the settings with every relative path taken from the file's directory."""
-    return config.model_copy(
-        update={
-            "state_dir": base / config.state_dir,
-            "images_dir": base / config.images_dir,
-            "build_log_dir": base / config.build_log_dir,
-            "elements_dir": tuple(base / each for each in config.elements_dir),
-            "scripts_dir": tuple(base / each for each in config.scripts_dir),
-            "private_key": base / config.private_key if config.private_key else None,
-        }
-    )
+    for name in variables(text):
+        seen(f"{name}={environ.get(name)}".encode(errors="surrogateescape"))
+    return parse(text, str(path), environ, report)

@@ -83,5 +83,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = nearest(word, choices)
     if near:
         return f"did you mean `{near}`?"
+    if len(choices) == 1:
+        return f"the only one is `{choices[0]}`"
     few = 12
-    return f"known: {', '.join(choices)}" if 0 < len(choices) <= few else ""
+    return f"known: {', '.join(choices)}" if 1 < len(choices) <= few else ""

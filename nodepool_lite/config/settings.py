@@ -98,6 +98,8 @@ class ProviderImage(Section):
     """A diskimage as this provider uses it."""
 
     name: Name
+    alias: str = ""
+    """Another name that commands know it by at this provider; the old dialect's image name."""
     pause: bool = False
     meta: Mapping[str, str] = Field(default_factory=dict)
     config_drive: bool = True

@@ -77,6 +77,11 @@ class Item:
         return replace(self, entries=entries, items=None, text=None, raw=None)
 
 
+def variables(text: str) -> list[str]:
+    """Return the names in `%(NODEPOOL_X)`, each once, in order."""
+    return list(dict.fromkeys(each.strip("()") for each in _WRITTEN.findall(text)))
+
+
 def parse(text: str, file: str, environ: Mapping[str, str], report: Report) -> Item | None:
     """Return the one document in `text`; None when its YAML is broken, with the reasons in `report`."""
     try:

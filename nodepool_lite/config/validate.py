@@ -1,7 +1,7 @@
 """The tree of a native file against the settings: every key known, every value of its type."""
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Union, get_args, get_origin
@@ -56,22 +56,32 @@ def known_keys(root: Item, report: Report) -> Item:
     return _section(root, Config, report)
 
 
-def _section(item: Item, section: type[Section], report: Report) -> Item:
-    known, ignored = shapes(section), IGNORED.get(section, {})
+def known_entries(item: Item, section: type[Section], report: Report, also: Collection[str] = ()) -> dict[str, Item]:
+    """Return a mapping's entries whose keys the section has, or that are in `also`.
+
+    A key that is very near to a known one is an error, and is taken for it, so that what it holds is looked at too.
+    """
+    known, ignored = {*shapes(section), *also}, IGNORED.get(section, {})
+    given = item.entries or {}
     entries: dict[str, Item] = {}
-    for key, value in (item.entries or {}).items():
+    for key, value in given.items():
         at = value.key_at or value.at
-        meant = key
         if key in ignored:
             report.notice(at, f"ignored: `{key}`", ignored[key])
-            continue
-        if key not in known:
+        elif key in known:
+            entries[key] = value
+        else:
+            meant = nearest(key, known)
             report.error(at, f"unknown key `{key}`", did_you_mean(key, known))
-            meant = nearest(key, known) or key
-            if meant == key or meant in (item.entries or {}):
-                continue
-        entries[meant] = _value(value, known[meant], report)
-    return item.but(entries)
+            if meant is not None and meant not in given:
+                entries.setdefault(meant, value)
+    return entries
+
+
+def _section(item: Item, section: type[Section], report: Report) -> Item:
+    known = shapes(section)
+    entries = known_entries(item, section, report)
+    return item.but({key: _value(value, known[key], report) for key, value in entries.items()})
 
 
 def _value(value: Item, shape: Shape, report: Report) -> Item:

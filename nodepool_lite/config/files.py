@@ -1,0 +1,75 @@
+"""Whether the elements and ready-scripts that a file names are on this host.
+
+All of it is said as warnings: they may be on the builder's host, or in the image.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from nodepool_lite.config import shipped
+from nodepool_lite.config.finish import absolute
+from nodepool_lite.config.problem import Report, did_you_mean
+from nodepool_lite.config.tree import Item
+
+
+def check_files(root: Item, base: Path, environ: Mapping[str, str], report: Report) -> None:
+    """Report elements, ready-scripts and directories that a native tree names and that are not found on this host."""
+    elements, scripts = (
+        tuple(absolute(Path(each), base, environ) for each in _directories(root.get(key)))
+        for key in ("elements-dir", "scripts-dir")
+    )
+    for key, directories in (("elements-dir", elements), ("scripts-dir", scripts)):
+        for directory in directories:
+            if not _exists(directory):
+                report.warning(root.place(key), f"`{key}`: there is no directory {directory}")
+    _scripts(root, (*scripts, shipped.scripts_dir()), report)
+    _elements(root, (*elements, shipped.elements_dir(), *dib_elements()), report)
+
+
+def _directories(item: Item | None) -> list[str]:
+    """Return the directories of a key as they are written: a list, or one text with colons between."""
+    if item is None:
+        return []
+    return [each.text or "" for each in item.items] if item.items is not None else (item.text or "").split(":")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _scripts(root: Item, places: tuple[Path, ...], report: Report) -> None:
+    for label in root.each("labels"):
+        name = label.word("ready-script")
+        if name and not any(_exists(place / name) for place in places):
+            near = did_you_mean(name, _children(places))
+            hint = near if near.startswith("did") else "it has to be in the image, under /opt/nodepool-scripts"
+            report.warning(label.place("ready-script"), f"the ready-script `{name}` is not in `scripts-dir`", hint)
+
+
+def _elements(root: Item, places: tuple[Path, ...], report: Report) -> None:
+    for diskimage in root.each("diskimages"):
+        for element in diskimage.each("elements"):
+            name = element.text or ""
+            if name and not any(_exists(place / name) for place in places):
+                near = did_you_mean(name, _children(places))
+                hint = near if near.startswith("did") else "add its directory to `elements-dir`"
+                report.warning(element.at, f"the element `{name}` is not found on this host", hint)
+
+
+@cache
+def dib_elements() -> tuple[Path, ...]:
+    """Return the directory of diskimage-builder's own elements; none when it is not installed."""
+    spec = find_spec("diskimage_builder")
+    places = (spec.submodule_search_locations or []) if spec else []
+    return tuple(Path(each) / "elements" for each in places)
+
+
+def _children(directories: tuple[Path, ...]) -> Iterator[str]:
+    for directory in directories:
+        if directory.is_dir():
+            yield from (each.name for each in directory.iterdir())

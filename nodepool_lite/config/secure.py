@@ -1,0 +1,48 @@
+"""The second, secret file: where ZooKeeper is, and env-vars of diskimages, put over what the main file says."""
+
+from nodepool_lite.config.problem import Report, did_you_mean
+from nodepool_lite.config.tree import Item
+
+_TOP = ("zookeeper-servers", "zookeeper-tls", "diskimages")
+_DISKIMAGE = ("name", "env-vars")
+
+
+def merged(root: Item, secure: Item, report: Report) -> Item:
+    """Return the main file's tree with what the secure file says on top."""
+    _check(secure, _TOP, report)
+    names = [each.word("name") for each in root.each("diskimages")]
+    secrets: dict[str, Item] = {}
+    for each in secure.each("diskimages"):
+        _check(each, _DISKIMAGE, report)
+        name, env = each.word("name"), each.get("env-vars")
+        if name not in names:
+            report.error(each.place("name"), f"unknown diskimage `{name}`", did_you_mean(name, names))
+        if env is not None and env.entries is not None:
+            secrets[name] = env
+        elif env is not None:
+            report.error(env.at, f"`env-vars`: expected a mapping, not {env.kind}")
+    entries = dict(root.entries or {})
+    entries |= {key: value for key, value in (secure.entries or {}).items() if key in _TOP and key != "diskimages"}
+    if secrets and "diskimages" in entries:
+        images = tuple(_with(each, secrets.get(each.word("name"))) for each in root.each("diskimages"))
+        entries["diskimages"] = Item(entries["diskimages"].at, entries["diskimages"].key_at, items=images)
+    return root.but(entries)
+
+
+def _with(image: Item, secrets: Item | None) -> Item:
+    if secrets is None:
+        return image
+    own = image.get("env-vars")
+    filled = Item(own.at if own else image.at, entries=_entries(own) | _entries(secrets))
+    return image.but({**_entries(image), "env-vars": filled})
+
+
+def _entries(item: Item | None) -> dict[str, Item]:
+    return dict(item.entries or {}) if item else {}
+
+
+def _check(item: Item, known: tuple[str, ...], report: Report) -> None:
+    for key, value in _entries(item).items():
+        if key not in known:
+            at = value.key_at or value.at
+            report.error(at, f"unknown key `{key}` in the secure file", did_you_mean(key, known))

@@ -1,0 +1,79 @@
+"""Whether the configuration on disk is still the one that was loaded, and which ready-script a label means."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from nodepool_lite.config import shipped
+from nodepool_lite.config.load import Loaded, load, secure_file
+from nodepool_lite.config.settings import Config
+
+
+class ConfigFile:
+    """One configuration file, and whether it or a ready-script changed since it was loaded.
+
+    `changed` looks at stat alone, so it may be asked every second. One thread uses it: the one that reloads.
+    """
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self._environ = environ
+        self._scripts: tuple[Path, ...] = ()
+        self._seen: tuple[object, ...] = ()
+
+    def load(self) -> Loaded:
+        """Return what the file says now; from here on `changed` speaks of what comes after.
+
+        The files are looked at before they are read: a change in between is seen as one, never missed.
+        """
+        files = self._files()
+        loaded = load(self.path, self._environ)
+        if loaded.config is not None:
+            self._scripts = loaded.config.scripts_dir
+        self._seen = (files, self._listings())
+        return loaded
+
+    def changed(self) -> bool:
+        """Return whether the file, the secure file or a script in `scripts-dir` looks different since `load`."""
+        return (self._files(), self._listings()) != self._seen
+
+    def _files(self) -> tuple[object, ...]:
+        return tuple(_stat(each) for each in (self.path, secure_file(self._environ)) if each is not None)
+
+    def _listings(self) -> tuple[object, ...]:
+        return tuple(_listing(each) for each in self._scripts)
+
+
+def find_script(config: Config, name: str) -> Path | None:
+    """Return the ready-script of that name: in `scripts-dir`, else among those that ship; None when not here."""
+    if not name or Path(name).name != name:
+        return None
+    for directory in (*config.scripts_dir, shipped.scripts_dir()):
+        script = directory / name
+        if script.is_file():
+            return script
+    return None
+
+
+def script_digest(config: Config, name: str) -> str:
+    """Return the hash of a ready-script's content; empty when it is not on this host or cannot be read."""
+    script = find_script(config, name)
+    try:
+        return hashlib.sha256(script.read_bytes()).hexdigest() if script else ""
+    except OSError:
+        return ""
+
+
+def _stat(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _listing(directory: Path) -> tuple[object, ...]:
+    try:
+        return tuple(sorted((each.name, _stat(each)) for each in directory.iterdir()))
+    except OSError:
+        return ()
