@@ -1,1 +1,1 @@
-"""SSH to the nodes: keys and certificates, logins with pinned host keys, ready-scripts that run detached."""
+"""Getting into nodes: keys and certificates, SSH sessions with pinned host keys, info files, ready-scripts."""
