@@ -1,0 +1,227 @@
+"""Asking for nodes: at once if they are there, else in the label's queue."""
+
+import os
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from nodepool_lite.config.duration import spoken
+from nodepool_lite.config.settings import Config
+from nodepool_lite.model.clock import Clock
+from nodepool_lite.model.errors import (
+    NodepoolError,
+    StoreConflictError,
+    StoreUnavailableError,
+    WaitTimeoutError,
+)
+from nodepool_lite.model.lease import Lease, LeaseState, Waiter
+from nodepool_lite.model.node import PENDING, Node
+from nodepool_lite.model.record import Event
+from nodepool_lite.plan.handout import handout, position
+from nodepool_lite.service import leases
+from nodepool_lite.service.attempts import settled
+from nodepool_lite.service.names import the_label
+from nodepool_lite.store.base import Snapshot, Store, Write
+
+LETTERS = "abcdefghjkmnpqrstuvwxyz"
+ALPHABET = LETTERS + "23456789"
+"""Without what is mistaken for something else when read aloud or from paper: 0, 1, i, l and o."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user asks for. `lifetime` and `wait` are seconds; None takes the pool's lifetime, and waits for ever."""
+
+    label: str
+    owner: str
+    count: int = 1
+    lifetime: float | None = None
+    reason: str = ""
+    wait: float | None = None
+    public_key: str | None = None
+
+
+def new_lease_id() -> str:
+    """Return eight random characters that begin with a letter, so that it is never taken for a node's number."""
+    return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(7))
+
+
+def grab_now(store: Store, config: Config, clock: Clock, wish: Wish) -> Lease | None:
+    """Return an active lease if the nodes are there and nobody is ahead, in one transaction; else None.
+
+    Raises:
+        NoSuchThingError: there is no such label.
+        NodepoolError: it can never have as many nodes.
+    """
+    lease = _new_lease(config, clock, wish)
+
+    def attempt(records: Snapshot) -> Lease | None:
+        last_in_line = lease.but(order=sys.maxsize)
+        waiting = [*records.leases.values(), last_in_line]
+        now = clock.now()
+        for grant in handout(records.nodes, waiting, {*records.waiters, lease.id}, now):
+            if grant.lease_id == lease.id:
+                return leases.give(store, config, lease, [records.nodes[each] for each in grant.node_ids], now)
+        return None
+
+    try:
+        return settled(store, (Node, Lease, Waiter), attempt)
+    except StoreUnavailableError as error:
+        raise StoreUnavailableError(
+            f"{error}\nIf the request got through, lease {lease.id} holds the node: see `nodepool-lite leases`"
+        ) from None
+
+
+def grab(store: Store, config: Config, clock: Clock, wish: Wish, tell: Callable[[str], None]) -> Lease:
+    """Queue up, wait, and return the active lease. `store` must watch; `tell` hears how it stands, when that changes.
+
+    The lease is cancelled when the wait is interrupted from the keyboard or by a signal's exception.
+
+    Raises:
+        NoSuchThingError: there is no such label.
+        NodepoolError: it can never have as many nodes, or somebody cancelled the lease.
+        WaitTimeoutError: `wish.wait` is over.
+    """
+    lease = _new_lease(config, clock, wish)
+    try:
+        store.transact([Write("create", lease), Write("create", _waiter(lease.id))])
+        return _Wait(store, config, clock, lease, tell).done()
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(StoreUnavailableError):  # then the waiter's end will tell the launchers
+            _withdraw(store, clock, lease.id, f"cancelled: by {wish.owner}, who waited no longer", keep=False)
+        raise
+
+
+class _Wait:
+    """One client waiting for one lease. All is done in the caller's thread; the store's thread only wakes it."""
+
+    def __init__(self, store: Store, config: Config, clock: Clock, lease: Lease, tell: Callable[[str], None]) -> None:
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._lease = lease
+        self._tell = tell
+        self._told = ""
+
+    def done(self) -> Lease:
+        """Return the lease once it is active."""
+        changed = threading.Event()
+        until = self._lease.wait_until
+        with self._store.subscribe(changed.set):
+            while True:
+                changed.clear()
+                found = self._look()
+                if found is not None:
+                    return found
+                left = None if until is None else until - self._clock.now()
+                if left is not None and left <= 0:
+                    return self._time_is_over()
+                changed.wait(left)
+
+    def _look(self) -> Lease | None:
+        if not self._store.connected:
+            self._say("ZooKeeper cannot be reached at the moment; waiting for it to come back")
+            return None
+        try:
+            return self._decide(self._store.snapshot(), self._clock.now())
+        except (StoreConflictError, StoreUnavailableError):
+            return None  # a change of the view or of the connection is about to wake us
+
+    def _decide(self, records: Snapshot, now: float) -> Lease | None:
+        lease = records.leases.get(self._lease.id)
+        if lease is None:
+            raise NodepoolError(f"lease {self._lease.id} was removed while it waited")
+        if lease.state is LeaseState.ACTIVE:
+            return lease
+        if lease.state is LeaseState.ENDED:
+            failure = WaitTimeoutError if lease.end_reason.startswith("expired") else NodepoolError
+            raise failure(f"lease {lease.id} for {lease.label} ended while it waited ({lease.end_reason})")
+        if lease.id not in records.waiters:
+            self._store.create(_waiter(lease.id))  # the session in which it was made has expired
+            return None
+        waiting = list(records.leases.values())
+        for grant in handout(records.nodes, waiting, records.waiters, now):
+            if grant.lease_id == lease.id:
+                nodes = [records.nodes[each] for each in grant.node_ids]
+                return leases.give(self._store, self._config, lease, nodes, now)
+        self._say(outlook(records, lease, now))
+        return None
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._told:
+            self._told = sentence
+            self._tell(sentence)
+
+    def _time_is_over(self) -> Lease:
+        wait = spoken(self._lease.wait_until - self._lease.created) if self._lease.wait_until else ""
+        reason = f"expired: no node became free within {wait}"
+        lease = _withdraw(self._store, self._clock, self._lease.id, reason, keep=True)
+        if lease is not None and lease.state is LeaseState.ACTIVE:
+            return lease
+        raise WaitTimeoutError(f"{self._lease.label}: no node became free within {wait} ({self._told})")
+
+
+def outlook(records: Snapshot, lease: Lease, now: float) -> str:
+    """Return in one sentence how a waiting lease stands, and what keeps its label's nodes from coming."""
+    place = position(lease, records.leases.values(), records.waiters, now)
+    coming = sum(1 for node in records.nodes.values() if node.label == lease.label and node.state in PENDING)
+    sentence = f"place {place} in the queue for {lease.label}, {coming} on their way"
+    failing = [each for each in records.backoffs.values() if each.id.startswith(f"launch/{lease.label}@")]
+    return "; ".join([sentence, *(f"the last launch failed: {each.error}" for each in failing)])
+
+
+def _new_lease(config: Config, clock: Clock, wish: Wish) -> Lease:
+    label = the_label(config, wish.label)
+    most = _capacity(config, label.name, 1 + label.subnodes)
+    if most is not None and wish.count > most:
+        raise NodepoolError(
+            f"label {label.name} can have {most} nodes at most (max-servers), {wish.count} are too many"
+        )
+    if wish.public_key is not None:
+        from nodepool_lite.access.certificates import check_public_key  # noqa: PLC0415 - slow to import
+
+        wish = replace(wish, public_key=check_public_key(wish.public_key))
+    now = clock.now()
+    return Lease(
+        id=new_lease_id(),
+        label=label.name,
+        count=wish.count,
+        owner=wish.owner,
+        reason=wish.reason,
+        state=LeaseState.WAITING,
+        state_since=now,
+        created=now,
+        history=(Event(time=now, state=LeaseState.WAITING, reason=f"asked for by {wish.owner}"),),
+        lifetime=config.lease_lifetime if wish.lifetime is None else wish.lifetime,
+        wait_until=None if wish.wait is None else now + wish.wait,
+        attended=True,
+        public_key=wish.public_key,
+    )
+
+
+def _capacity(config: Config, label: str, set_size: int) -> int | None:
+    """Return how many node sets of a label all pools together can have; None is unlimited."""
+    pools = [pool for provider in config.providers for pool in provider.pools]
+    limits = [pool.max_servers for pool in pools if any(used.name == label for used in pool.labels)]
+    known = [limit for limit in limits if limit is not None]
+    return sum(limit // set_size for limit in known) if len(known) == len(limits) else None
+
+
+def _waiter(lease_id: str) -> Waiter:
+    return Waiter(id=lease_id, host=socket.gethostname(), pid=os.getpid())
+
+
+def _withdraw(store: Store, clock: Clock, lease_id: str, reason: str, *, keep: bool) -> Lease | None:
+    """End the lease if it still waits; if it was served meanwhile, `keep` it or give its nodes back."""
+
+    def attempt(records: Snapshot) -> Lease | None:
+        lease = records.leases.get(lease_id)
+        if lease is None or lease.state is LeaseState.ENDED or (keep and lease.state is LeaseState.ACTIVE):
+            return lease
+        return leases.end(store, lease, reason, clock.now(), records.nodes)
+
+    return settled(store, (Lease, Node), attempt)

@@ -1,0 +1,100 @@
+"""From what people type to the records they mean."""
+
+import getpass
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from nodepool_lite.config.problem import did_you_mean
+from nodepool_lite.config.settings import Config, Diskimage, Label, PoolLabel, Provider
+from nodepool_lite.model.errors import NoSuchThingError
+from nodepool_lite.model.image import Build, Upload
+from nodepool_lite.model.lease import Lease
+from nodepool_lite.model.node import Node
+
+NUMBER = 10
+"""Digits in the ids that the store numbers."""
+Named = TypeVar("Named", Label, Diskimage, Provider)
+Image = TypeVar("Image", Build, Upload)
+
+
+def login_name(environ: Mapping[str, str]) -> str:
+    """Return who is at the keyboard: the one who called sudo, if it was used."""
+    return environ.get("SUDO_USER") or getpass.getuser()
+
+
+def node_named(nodes: Mapping[str, Node], name: str) -> Node | None:
+    """Return the node with that id (leading zeros may be left out), host name or server id."""
+    by_id = nodes.get(name.zfill(NUMBER)) if name.isdigit() else nodes.get(name)
+    if by_id is not None:
+        return by_id
+    return next((node for node in nodes.values() if name in {node.hostname, node.server_id}), None)
+
+
+def the_node(nodes: Mapping[str, Node], name: str) -> Node:
+    """Return the node of that name; raises NoSuchThingError."""
+    found = node_named(nodes, name)
+    if found is None:
+        raise NoSuchThingError(f"there is no node {name}; `nodepool-lite list` shows all")
+    return found
+
+
+def the_lease(leases: Mapping[str, Lease], name: str) -> Lease:
+    """Return the lease with that id; raises NoSuchThingError."""
+    found = leases.get(name)
+    if found is None:
+        raise NoSuchThingError(f"there is no lease {name}; `nodepool-lite leases --all` shows all that are still known")
+    return found
+
+
+def image_named(images: Mapping[str, Image], name: str) -> Image | None:
+    """Return the build or upload with that id, with slashes or as it is listed with hyphens."""
+    return images.get(name) or next((image for image in images.values() if image.name == name), None)
+
+
+def the_build(builds: Mapping[str, Build], name: str) -> Build:
+    """Return the build of that name; raises NoSuchThingError."""
+    found = image_named(builds, name)
+    if found is None:
+        raise NoSuchThingError(f"there is no image build {name}; `nodepool-lite dib-image-list` shows all")
+    return found
+
+
+def the_upload(uploads: Mapping[str, Upload], name: str) -> Upload:
+    """Return the upload of that name; raises NoSuchThingError."""
+    found = image_named(uploads, name)
+    if found is None:
+        raise NoSuchThingError(f"there is no uploaded image {name}; `nodepool-lite image-list` shows all")
+    return found
+
+
+def the_label(config: Config, name: str) -> Label:
+    """Return the configured label; raises NoSuchThingError."""
+    return _configured("label", config.labels, name)
+
+
+def the_provider(config: Config, name: str) -> Provider:
+    """Return the configured provider; raises NoSuchThingError."""
+    return _configured("provider", config.providers, name)
+
+
+def the_diskimage(config: Config, name: str) -> Diskimage:
+    """Return the configured diskimage, or the one behind a label of that name; raises NoSuchThingError."""
+    recipes = tuple(each for each in config.diskimages if not each.abstract)
+    known = {each.name for each in recipes}
+    behind = (used.diskimage for used in _pool_labels(config, name) if used.diskimage in known)
+    return _configured("diskimage", recipes, name if name in known else next(behind, None) or name)
+
+
+def _pool_labels(config: Config, label: str) -> Iterable[PoolLabel]:
+    pools = (pool for provider in config.providers for pool in provider.pools)
+    return (used for pool in pools for used in pool.labels if used.name == label)
+
+
+def _configured(kind: str, sections: tuple[Named, ...], name: str) -> Named:
+    for section in sections:
+        if section.name == name:
+            return section
+    suggestion = did_you_mean(name, (section.name for section in sections))
+    raise NoSuchThingError(
+        f"there is no {kind} {name} in the configuration" + (f"; {suggestion}" if suggestion else "")
+    )
