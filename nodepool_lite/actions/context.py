@@ -1,0 +1,94 @@
+"""What carrying out an action may use, and what it may answer."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from nodepool_lite.access.script import ScriptStart, ScriptStatus
+from nodepool_lite.actions.dib.recipe import Recipe
+from nodepool_lite.actions.sightings import Sightings
+from nodepool_lite.clouds.driver import Driver
+from nodepool_lite.config.settings import Config, Diskimage
+from nodepool_lite.model.clock import Clock
+from nodepool_lite.model.errors import BadRequestError
+from nodepool_lite.model.image import ImageFile
+from nodepool_lite.model.node import Node
+from nodepool_lite.store.base import Store
+
+
+@dataclass(frozen=True)
+class Done:
+    """Carried out, or not needed any more: the next plan tells."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """Not yet: the same key is left alone for `after` seconds, because of `reason`."""
+
+    after: float
+    reason: str = ""
+
+
+Outcome = Done | Again
+DONE = Done()
+
+
+class Reach(Protocol):
+    """How the pool gets into its nodes: SSH, or a simulation of it. Every call is short; errors are access errors."""
+
+    def login(self, node: Node) -> str:
+        """Run a command on the node; return its public host key."""
+
+    def write_info(self, node: Node, members: tuple[Node, ...]) -> None:
+        """Write the files that tell the node what it is and to which set it belongs."""
+
+    def start_script(self, node: Node, start: ScriptStart) -> None:
+        """Start a ready-script detached, once per run id."""
+
+    def poll_script(self, node: Node, run_id: str, offset: int) -> ScriptStatus:
+        """Return how far the run is, and its output since `offset`."""
+
+    def forget(self, node_id: str) -> None:
+        """Close what is open towards a node."""
+
+
+@dataclass
+class Context:
+    """Shared by the loop and its workers; thread-safe, because each part is."""
+
+    store: Store
+    clock: Clock
+    config: Callable[[], Config]
+    drivers: Callable[[], Mapping[str, Driver]]
+    sightings: Sightings
+    reach: Reach
+    log: Any
+    pool_id: str
+    host: str
+    recipes: Callable[[], Mapping[str, str]]
+    """Diskimage name -> fingerprint of its recipe on this host."""
+    formats: Callable[[], Mapping[str, tuple[str, ...]]]
+    """Provider name -> image formats that its driver takes."""
+    build: Callable[[Recipe, Callable[[str], None]], tuple[ImageFile, ...]]
+    """Runs disk-image-create to its end, telling each phase; raises the build errors of model.errors."""
+    build_environment: Callable[[Diskimage], Mapping[str, str]]
+    """What disk-image-create is told besides the diskimage's own env-vars."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The NODEPOOL_ variables of this process, which every ready-script is told."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the process is to end: long work gives up."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Node id -> the latest passing trouble, told as the reason when time runs out."""
+
+    def driver(self, provider: str) -> Driver:
+        """Return the provider's driver; raises BadRequestError when it is not configured (any more)."""
+        try:
+            return self.drivers()[provider]
+        except KeyError:
+            raise BadRequestError(f"provider {provider} is not in the configuration") from None
+
+    def node_logs(self, node_id: str) -> Path:
+        """Return the directory that holds a node's logs on this host."""
+        return self.config().state_dir / "logs" / "nodes" / node_id

@@ -1,0 +1,231 @@
+"""Carrying a node from its record to ready, one step at a time, each restartable from the record alone."""
+
+import uuid
+from collections.abc import Mapping
+
+from nodepool_lite.access.keys import cloud_config, new_host_key
+from nodepool_lite.actions.context import DONE, Again, Context, Outcome
+from nodepool_lite.actions.failures import fail_node
+from nodepool_lite.clouds.driver import ServerSpec
+from nodepool_lite.config.settings import PoolLabel, Provider, ProviderPool
+from nodepool_lite.model.errors import (
+    BadRequestError,
+    CapacityError,
+    HostKeyMismatchError,
+    LoginRefusedError,
+    NotYetReachableError,
+    SessionLostError,
+    TryAgainLaterError,
+)
+from nodepool_lite.model.node import Node, NodeState, ScriptRun
+from nodepool_lite.plan.actions import (
+    CheckNode,
+    CreateServer,
+    DeleteAlien,
+    DeleteServer,
+    FailNode,
+    ListServers,
+    MarkBooted,
+    TestLogin,
+)
+
+LOGIN_RETRY = 0.5
+"""Seconds between two attempts to log in to a node that is booting."""
+CHECK_TRIES = 3
+"""Failed checks in a row, 10 s apart, after which a ready node is given up."""
+
+
+def current(ctx: Context, node_id: str, *states: NodeState) -> Node | None:
+    """Return the node as recorded now, if it is still in one of `states`."""
+    node = ctx.store.snapshot().nodes.get(node_id)
+    return node if node is not None and node.state in states else None
+
+
+def list_servers(ctx: Context, action: ListServers) -> Outcome:
+    """Ask one provider for all our servers, and for its quota."""
+    asked = ctx.clock.now()
+    driver = ctx.driver(action.provider)
+    try:
+        servers = driver.list_servers()
+        quota = driver.quota()
+    except TryAgainLaterError as error:
+        ctx.sightings.failed(action.provider, str(error))
+        return Again(error.retry_after or 5.0, str(error))
+    ctx.sightings.saw_servers(action.provider, servers, quota, asked, driver.poll_interval)
+    return DONE
+
+
+def create_server(ctx: Context, action: CreateServer) -> Outcome:
+    """Record that the cloud is being asked, with a fresh mark and host key, and then ask it."""
+    node = current(ctx, action.node, NodeState.BUILDING)
+    if node is None:
+        return DONE
+    provider, pool, settings = _settings(ctx, node)
+    driver = ctx.driver(node.provider)
+    pinned = driver.injects_host_key and pool.host_key_checking
+    host_key = new_host_key() if pinned else None
+    hostname = node.hostname or hostname_of(provider, node)
+    now = ctx.clock.now()
+    node = ctx.store.update(
+        node.but(
+            attempt=uuid.uuid4().hex[:12],
+            asked=now,
+            hostname=hostname,
+            host_key=None if host_key is None else host_key.public,
+            host_key_source="" if host_key is None else "injected",
+        )
+    )
+    spec = ServerSpec(
+        pool_id=ctx.pool_id,
+        node_id=node.id,
+        attempt=node.attempt,
+        name=hostname,
+        label=node.label,
+        generation=node.generation,
+        image_id=node.image_id,
+        pool=node.pool,
+        cores=settings.cores,
+        ram=settings.min_ram,
+        disk=settings.disk,
+        user_data="" if host_key is None else cloud_config(hostname, host_key),
+        settings=settings.model_dump(mode="json"),
+    )
+    try:
+        server_id = driver.create_server(spec)
+    except TryAgainLaterError as error:
+        ctx.notes[node.id] = str(error)
+        return Again(error.retry_after or 5.0, str(error))
+    except (CapacityError, BadRequestError) as error:
+        fail_node(ctx, node, str(error), retry_at_once=False)
+        return DONE
+    finally:
+        ctx.sightings.look_again(node.provider, ctx.clock.now())
+    ctx.log.info("server.asked", node=node.id, label=node.label, provider=node.provider, server=server_id)
+    return DONE
+
+
+def mark_booted(ctx: Context, action: MarkBooted) -> Outcome:
+    """Record the server and its address, and go on to testing."""
+    node = current(ctx, action.node, NodeState.BUILDING)
+    cloud = ctx.sightings.clouds().get(node.provider) if node is not None else None
+    server = cloud.servers.get(action.server) if cloud is not None else None
+    if node is None or server is None:
+        return DONE
+    now = ctx.clock.now()
+    ctx.store.update(
+        node.to(
+            NodeState.TESTING,
+            now,
+            f"server {server.id} runs",
+            server_id=server.id,
+            address=server.address,
+            port=server.port,
+            private_address=server.private_address,
+            az=server.az,
+        )
+    )
+    ctx.log.info("node.booted", node=node.id, server=server.id, seconds=round(now - (node.asked or now), 3))
+    return DONE
+
+
+def test_login(ctx: Context, action: TestLogin) -> Outcome:
+    """Log in; the first success takes the node to preparing, with its ready-script already on record."""
+    node = current(ctx, action.node, NodeState.TESTING)
+    if node is None:
+        return DONE
+    try:
+        host_key = ctx.reach.login(node)
+    except (NotYetReachableError, LoginRefusedError, SessionLostError) as error:
+        ctx.notes[node.id] = str(error)
+        return Again(LOGIN_RETRY, str(error))
+    except HostKeyMismatchError as error:
+        fail_node(ctx, node, str(error))
+        return DONE
+    now = ctx.clock.now()
+    label = ctx.config().label(node.label)
+    script = None
+    if label is not None and label.ready_script:
+        script = ScriptRun(name=label.ready_script, run_id=f"{node.id}-1", started=now)
+    changes: Mapping[str, object] = {"script": script}
+    if node.host_key is None:
+        changes = {**changes, "host_key": host_key, "host_key_source": "first-contact"}
+    ctx.store.update(node.to(NodeState.PREPARING, now, "logged in over SSH", **changes))
+    ctx.notes.pop(node.id, None)
+    ctx.log.info("node.reachable", node=node.id, seconds=round(now - node.state_since, 3))
+    return DONE
+
+
+def check_node(ctx: Context, action: CheckNode) -> Outcome:
+    """Log in to a ready node; one that does not answer several times in a row is given up and replaced."""
+    node = current(ctx, action.node, NodeState.READY)
+    if node is None:
+        return DONE
+    try:
+        ctx.reach.login(node)
+    except (NotYetReachableError, LoginRefusedError, SessionLostError, HostKeyMismatchError) as error:
+        tries = int(ctx.notes.get(f"check {node.id}", "0")) + 1
+        ctx.notes[f"check {node.id}"] = str(tries)
+        if tries < CHECK_TRIES and not isinstance(error, HostKeyMismatchError):
+            return Again(10.0, str(error))
+        ctx.notes.pop(f"check {node.id}", None)
+        fail_node(ctx, node, f"it did not answer the check: {error}", counts=False)
+        return DONE
+    ctx.notes.pop(f"check {node.id}", None)
+    ctx.sightings.login(node.id, ctx.clock.now())
+    return DONE
+
+
+def delete_server(ctx: Context, action: DeleteServer) -> Outcome:
+    """Ask for the server's end; the next list tells whether it is gone."""
+    node = current(ctx, action.node, NodeState.DELETING, NodeState.FAILED)
+    if node is None:
+        return DONE
+    ctx.reach.forget(node.id)
+    return _delete(ctx, node.provider, action.server)
+
+
+def delete_alien(ctx: Context, action: DeleteAlien) -> Outcome:
+    """Remove a server that carries our mark and that no record knows."""
+    ctx.log.warning("server.alien", provider=action.provider, server=action.server, reason=action.why)
+    return _delete(ctx, action.provider, action.server)
+
+
+def hostname_of(provider: Provider, node: Node) -> str:
+    """Return the host name of a node: `hostname-format` filled in, made safe for DNS."""
+    text = provider.hostname_format.format(label=node.label, node_id=node.id, provider=provider.name)
+    safe = "".join(char if char.isalnum() or char == "-" else "-" for char in text.lower())
+    return safe.strip("-")[:63]
+
+
+def _delete(ctx: Context, provider: str, server: str) -> Outcome:
+    driver = ctx.driver(provider)
+    try:
+        driver.delete_server(server)
+    except TryAgainLaterError as error:
+        return Again(error.retry_after or 5.0, str(error))
+    finally:
+        ctx.sightings.look_again(provider, ctx.clock.now())
+    ctx.log.info("server.deleted", provider=provider, server=server)
+    return Again(max(2.0, 2 * driver.poll_interval), "waiting for the cloud to remove it")
+
+
+def _settings(ctx: Context, node: Node) -> tuple[Provider, ProviderPool, PoolLabel]:
+    """Return the configuration that a node is made by; raises BadRequestError when it is not there any more."""
+    provider = ctx.config().provider(node.provider)
+    if provider is not None:
+        for pool in provider.pools:
+            for settings in pool.labels:
+                if pool.name == node.pool and settings.name == node.label:
+                    return provider, pool, settings
+    raise BadRequestError(f"provider {node.provider} is no longer configured to make label {node.label}")
+
+
+def fail(ctx: Context, action: FailNode) -> Outcome:
+    """Record that a node failed, with the latest trouble on the way as part of the reason."""
+    node = ctx.store.snapshot().nodes.get(action.node)
+    if node is None or node.state in {NodeState.FAILED, NodeState.DELETING}:
+        return DONE
+    note = ctx.notes.get(node.id, "")
+    reason = f"{action.why}: {note}" if note and note not in action.why else action.why
+    fail_node(ctx, node, reason, counts=action.counts)
+    return DONE

@@ -1,0 +1,140 @@
+"""Actions that only write records: small, quick, carried out by the loop itself."""
+
+from nodepool_lite.actions.context import DONE, Context, Outcome
+from nodepool_lite.actions.nodes import current
+from nodepool_lite.model.lease import LeaseState
+from nodepool_lite.model.node import PENDING, Node, NodeState
+from nodepool_lite.plan.actions import (
+    DropRequest,
+    DropServer,
+    EndLease,
+    ForgetBackoff,
+    ForgetLease,
+    ForgetNode,
+    Grant,
+    Launch,
+    Placement,
+    Retire,
+    SignLease,
+)
+from nodepool_lite.service import leases
+from nodepool_lite.store.base import Write
+
+
+def launch(ctx: Context, action: Launch) -> Outcome:
+    """Record the new nodes; a node set is the primary's record followed by its sub-nodes' records."""
+    for placement in action.placements:
+        primary = ctx.store.create_numbered(_new(ctx, placement, action.why))
+        if placement.subnodes:
+            subs = [
+                ctx.store.create_numbered(_new(ctx, placement, f"sub-node of {primary.id}").but(primary=primary.id))
+                for _ in range(placement.subnodes)
+            ]
+            ctx.store.update(primary.but(subnodes=tuple(sub.id for sub in subs)))
+        ctx.log.info("node.wanted", node=primary.id, label=placement.label, provider=placement.provider)
+    return DONE
+
+
+def retire(ctx: Context, action: Retire) -> Outcome:
+    """Mark an unused or held node, and the rest of its set, for deletion."""
+    node = current(ctx, action.node, *PENDING, NodeState.READY, NodeState.HOLD)
+    if node is None:
+        return DONE
+    now = ctx.clock.now()
+    nodes = ctx.store.snapshot().nodes
+    members = [node, *(nodes[sub] for sub in node.subnodes if sub in nodes)]
+    live = [each for each in members if each.state not in {NodeState.DELETING, NodeState.FAILED}]
+    ctx.store.transact([Write("update", each.to(NodeState.DELETING, now, action.why)) for each in live])
+    ctx.log.info("node.retired", node=node.id, label=node.label, reason=action.why)
+    return DONE
+
+
+def grant(ctx: Context, action: Grant) -> Outcome:
+    """Give nodes to the lease at the head of its queue."""
+    records = ctx.store.snapshot()
+    lease = records.leases.get(action.lease)
+    nodes = [records.nodes[each] for each in action.nodes if each in records.nodes]
+    if lease is not None and lease.state is LeaseState.WAITING and len(nodes) == len(action.nodes):
+        leases.give(ctx.store, ctx.config(), lease, nodes, ctx.clock.now())
+        ctx.log.info("lease.granted", lease=lease.id, nodes=action.nodes)
+    return DONE
+
+
+def end_lease(ctx: Context, action: EndLease) -> Outcome:
+    """End a lease and mark its nodes for deletion."""
+    lease = ctx.store.snapshot().leases.get(action.lease)
+    if lease is not None and lease.state is not LeaseState.ENDED:
+        leases.end(ctx.store, lease, action.why, ctx.clock.now())
+        ctx.log.info("lease.ended", lease=lease.id, reason=action.why)
+    return DONE
+
+
+def sign_lease(ctx: Context, action: SignLease) -> Outcome:
+    """Sign the certificates that a lease still lacks."""
+    lease = ctx.store.snapshot().leases.get(action.lease)
+    if lease is not None:
+        leases.sign(ctx.store, ctx.config(), lease)
+    return DONE
+
+
+def forget_lease(ctx: Context, action: ForgetLease) -> Outcome:
+    """Remove the record of a lease that ended long ago."""
+    lease = ctx.store.snapshot().leases.get(action.lease)
+    if lease is not None and lease.state is LeaseState.ENDED:
+        ctx.store.delete(lease)
+    return DONE
+
+
+def forget_node(ctx: Context, action: ForgetNode) -> Outcome:
+    """Remove the record of a node whose server is gone."""
+    node = current(ctx, action.node, NodeState.DELETING, NodeState.FAILED)
+    if node is not None:
+        ctx.store.delete(node)
+        ctx.reach.forget(node.id)
+        ctx.log.info("node.gone", node=node.id, label=node.label, seconds=round(ctx.clock.now() - node.created, 3))
+    return DONE
+
+
+def drop_server(ctx: Context, action: DropServer) -> Outcome:
+    """The server of a failed node is gone; its record stays for a while, for people."""
+    node = current(ctx, action.node, NodeState.FAILED)
+    if node is not None:
+        ctx.store.update(
+            node.noted(ctx.clock.now(), "its server was deleted", asked=None, server_id=None, address=None)
+        )
+    return DONE
+
+
+def forget_backoff(ctx: Context, action: ForgetBackoff) -> Outcome:
+    """Remove a back-off that speaks of a configuration that is gone."""
+    backoff = ctx.store.snapshot().backoffs.get(action.backoff)
+    if backoff is not None:
+        ctx.store.delete(backoff)
+    return DONE
+
+
+def drop_request(ctx: Context, action: DropRequest) -> Outcome:
+    """Remove a person's wish that cannot or need not be fulfilled."""
+    request = ctx.store.snapshot().requests.get(action.request)
+    if request is not None:
+        ctx.store.delete(request)
+        ctx.log.info("request.dropped", diskimage=request.diskimage, reason=action.why)
+    return DONE
+
+
+def _new(ctx: Context, placement: Placement, why: str) -> Node:
+    now = ctx.clock.now()
+    node = Node(
+        label=placement.label,
+        provider=placement.provider,
+        pool=placement.pool,
+        state=NodeState.BUILDING,
+        state_since=now,
+        created=now,
+        diskimage=placement.diskimage,
+        build=placement.build,
+        image_id=placement.image_id,
+        username=placement.username,
+        generation=placement.generation,
+    )
+    return node.noted(now, why)

@@ -1,0 +1,93 @@
+"""The end of builds and uploads: marking, deleting files and images, and what was left without a record."""
+
+from pathlib import Path
+
+from nodepool_lite.actions.context import DONE, Again, Context, Outcome
+from nodepool_lite.model.image import BuildState, UploadState
+from nodepool_lite.plan.actions import (
+    DeleteAlienImage,
+    DeleteBuild,
+    DeleteUpload,
+    FailBuild,
+    FailUpload,
+    ListImages,
+    RetireBuild,
+    RetireUpload,
+)
+
+
+def fail_build(ctx: Context, action: FailBuild) -> Outcome:
+    """Record that a build was interrupted; it says nothing about the recipe, so no back-off grows."""
+    build = ctx.store.snapshot().builds.get(action.build)
+    if build is not None and build.state is BuildState.BUILDING:
+        ctx.store.update(build.to(BuildState.FAILED, ctx.clock.now(), action.why, error=action.why))
+        ctx.log.warning("build.interrupted", build=build.name)
+    return DONE
+
+
+def retire_build(ctx: Context, action: RetireBuild) -> Outcome:
+    """Mark a build for deletion."""
+    build = ctx.store.snapshot().builds.get(action.build)
+    if build is not None and build.state in {BuildState.READY, BuildState.FAILED}:
+        ctx.store.update(build.to(BuildState.DELETING, ctx.clock.now(), action.why))
+        ctx.log.info("build.retired", build=build.name, reason=action.why)
+    return DONE
+
+
+def delete_build(ctx: Context, action: DeleteBuild) -> Outcome:
+    """Remove the build's files (its log stays until newer ones push it out), and then its record."""
+    build = ctx.store.snapshot().builds.get(action.build)
+    if build is None or build.state is not BuildState.DELETING:
+        return DONE
+    for file in build.files:
+        for path in (file.path, f"{file.path}.sha256", f"{file.path}.md5"):
+            Path(path).unlink(missing_ok=True)
+    ctx.store.delete(build)
+    ctx.log.info("build.deleted", build=build.name)
+    return DONE
+
+
+def fail_upload(ctx: Context, action: FailUpload) -> Outcome:
+    """Record that an upload was interrupted; it will be deleted and tried again."""
+    upload = ctx.store.snapshot().uploads.get(action.upload)
+    if upload is not None and upload.state is UploadState.UPLOADING:
+        ctx.store.update(upload.to(UploadState.FAILED, ctx.clock.now(), action.why, error=action.why))
+        ctx.log.warning("upload.interrupted", upload=upload.name)
+    return DONE
+
+
+def retire_upload(ctx: Context, action: RetireUpload) -> Outcome:
+    """Mark an upload for deletion."""
+    upload = ctx.store.snapshot().uploads.get(action.upload)
+    if upload is not None and upload.state in {UploadState.READY, UploadState.FAILED}:
+        ctx.store.update(upload.to(UploadState.DELETING, ctx.clock.now(), action.why))
+        ctx.log.info("upload.retired", upload=upload.name, reason=action.why)
+    return DONE
+
+
+def delete_upload(ctx: Context, action: DeleteUpload) -> Outcome:
+    """Delete the image at the provider (also one whose id was never recorded), and then the record."""
+    upload = ctx.store.snapshot().uploads.get(action.upload)
+    if upload is None or upload.state is not UploadState.DELETING:
+        return DONE
+    driver = ctx.driver(upload.provider)
+    made = [image.id for image in driver.list_images() if image.upload_id == upload.id]
+    for image_id in dict.fromkeys([*made, *([upload.image_id] if upload.image_id else [])]):
+        driver.delete_image(image_id)
+    ctx.store.delete(upload)
+    ctx.log.info("upload.deleted", upload=upload.name)
+    return DONE
+
+
+def list_images(ctx: Context, action: ListImages) -> Outcome:
+    """Ask one provider for all our images."""
+    asked = ctx.clock.now()
+    ctx.sightings.saw_images(action.provider, ctx.driver(action.provider).list_images(), asked)
+    return DONE
+
+
+def delete_alien_image(ctx: Context, action: DeleteAlienImage) -> Outcome:
+    """Remove an image that carries our mark and that no record knows."""
+    ctx.log.warning("image.alien", provider=action.provider, image=action.image, reason=action.why)
+    ctx.driver(action.provider).delete_image(action.image)
+    return Again(60.0, "waiting for the provider to remove it")

@@ -1,0 +1,72 @@
+"""What the clouds said last and which logins succeeded: this process's memory, never recorded."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from nodepool_lite.clouds.driver import Image, Quota, Server
+from nodepool_lite.plan.view import CloudView
+
+
+class Sightings:
+    """Written by the workers, read by the loop; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._clouds: dict[str, CloudView] = {}
+        self._checked: dict[str, float] = {}
+
+    def clouds(self) -> Mapping[str, CloudView]:
+        """Return what each provider said last."""
+        with self._lock:
+            return dict(self._clouds)
+
+    def checked(self) -> Mapping[str, float]:
+        """Return when each node last let us in, in epoch seconds."""
+        with self._lock:
+            return dict(self._checked)
+
+    def saw_servers(self, provider: str, servers: Sequence[Server], quota: Quota, asked: float, poll: float) -> None:
+        """Remember a server list that was asked for at `asked`; `poll` is the driver's interval in seconds."""
+        with self._lock:
+            before = self._clouds.get(provider, CloudView())
+            stale = before.stale if before.stale is not None and before.stale > asked else None
+            since = {server.id: before.since.get(server.id, asked) for server in servers}
+            self._clouds[provider] = replace(
+                before,
+                servers={server.id: server for server in servers},
+                since=since,
+                listed_at=asked,
+                poll_interval=poll,
+                quota=quota,
+                stale=stale,
+                error="",
+            )
+
+    def saw_images(self, provider: str, images: Sequence[Image], asked: float) -> None:
+        """Remember an image list that was asked for at `asked`."""
+        with self._lock:
+            before = self._clouds.get(provider, CloudView())
+            found = {image.id: image for image in images}
+            self._clouds[provider] = replace(before, images=found, images_listed_at=asked)
+
+    def failed(self, provider: str, error: str) -> None:
+        """Remember why a provider could not be listed; what it said before still stands."""
+        with self._lock:
+            self._clouds[provider] = replace(self._clouds.get(provider, CloudView()), error=error)
+
+    def look_again(self, provider: str, now: float) -> None:
+        """Say that something was asked of the provider, so that lists asked for before `now` are out of date."""
+        with self._lock:
+            self._clouds[provider] = replace(self._clouds.get(provider, CloudView()), stale=now)
+
+    def login(self, node_id: str, now: float) -> None:
+        """Remember a successful login."""
+        with self._lock:
+            self._checked[node_id] = now
+
+    def keep(self, nodes: frozenset[str], providers: frozenset[str]) -> None:
+        """Forget all but these nodes and providers."""
+        with self._lock:
+            self._checked = {key: value for key, value in self._checked.items() if key in nodes}
+            self._clouds = {key: value for key, value in self._clouds.items() if key in providers}

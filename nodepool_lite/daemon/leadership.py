@@ -1,0 +1,39 @@
+"""Who drives what: one ephemeral record for each thing that only one process may drive."""
+
+from collections.abc import Callable
+
+from nodepool_lite.model.errors import StoreConflictError
+from nodepool_lite.model.pool import Leader
+from nodepool_lite.store.base import Snapshot, Store
+
+
+class Leadership:
+    """This process's candidacies. The store's session is part of the name, so an old session's record is not ours."""
+
+    def __init__(self, store: Store, member: str, wanted: Callable[[], frozenset[str]]) -> None:
+        self._store = store
+        self._member = member
+        self._wanted = wanted
+
+    @property
+    def me(self) -> str:
+        """What a leader record of this process says as its holder."""
+        return f"{self._member}/{self._store.session}"
+
+    def campaign(self) -> None:
+        """Take every wanted leadership that nobody holds, and give back those no longer wanted."""
+        leaders = self._store.snapshot().leaders
+        wanted = self._wanted()
+        for name in sorted(wanted - leaders.keys()):
+            try:
+                self._store.create(Leader(id=name, holder=self.me))
+            except StoreConflictError:
+                continue
+        for name, leader in leaders.items():
+            if leader.holder == self.me and name not in wanted:
+                self._store.delete(leader)
+
+    def held(self, records: Snapshot) -> frozenset[str]:
+        """Return what this process leads, as recorded."""
+        me = self.me
+        return frozenset(name for name, leader in records.leaders.items() if leader.holder == me)

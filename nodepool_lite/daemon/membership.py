@@ -1,0 +1,51 @@
+"""This process as the others see it: one ephemeral record, renewed with each session and each reload."""
+
+import os
+import socket
+
+from nodepool_lite import __version__
+from nodepool_lite.daemon.live import LiveConfig
+from nodepool_lite.model.errors import StoreConflictError
+from nodepool_lite.model.pool import Member
+from nodepool_lite.store.base import Store
+
+
+class Membership:
+    """Used by the loop's thread."""
+
+    def __init__(self, store: Store, roles: frozenset[str], live: LiveConfig, started: float) -> None:
+        self._store = store
+        self._live = live
+        self._role = "all" if len(roles) > 1 else next(iter(roles))
+        self._started = started
+        self._session = ""
+        self.id = f"{self._role}-{socket.gethostname()}-{os.getpid()}"
+
+    def announce(self) -> None:
+        """Make the record say what is so; costs nothing when it does already."""
+        present = self._store.snapshot().members.get(self.id)
+        member = Member(
+            id=self.id,
+            role=self._role,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=self._started,
+            software=__version__,
+            config_file=str(self._live.file.path),
+            config_digest=self._live.digest,
+            config_error=self._live.error,
+        )
+        if present is None or self._session != self._store.session:
+            self._replace(member, present)
+            self._session = self._store.session
+        elif (present.config_digest, present.config_error) != (member.config_digest, member.config_error):
+            self._store.update(member.but(version=present.version, order=present.order))
+
+    def _replace(self, member: Member, present: Member | None) -> None:
+        """Make the record belong to the present session: one of an old session would vanish with that."""
+        try:
+            if present is not None:
+                self._store.delete(present)
+            self._store.create(member)
+        except StoreConflictError:
+            return  # it changed under us; the next pass looks again

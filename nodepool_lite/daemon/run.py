@@ -1,0 +1,172 @@
+"""`nodepool-lite run`: from the command line to a loop that wakes, plans and acts, and back to a clean end."""
+
+import os
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from nodepool_lite.access.keys import ca_key, pool_key
+from nodepool_lite.actions.context import Context
+from nodepool_lite.actions.dib.run import run_build
+from nodepool_lite.actions.dib.sweep import sweep
+from nodepool_lite.actions.reach import SshReach
+from nodepool_lite.actions.sightings import Sightings
+from nodepool_lite.config.settings import Config, Diskimage
+from nodepool_lite.daemon import logs
+from nodepool_lite.daemon.engine import Engine
+from nodepool_lite.daemon.leadership import Leadership
+from nodepool_lite.daemon.live import LiveConfig
+from nodepool_lite.daemon.loop import Loop
+from nodepool_lite.daemon.membership import Membership
+from nodepool_lite.daemon.notify import Notifier
+from nodepool_lite.daemon.workers import ThreadWorkers
+from nodepool_lite.model.clock import SystemClock
+from nodepool_lite.model.errors import StoreConflictError
+from nodepool_lite.model.pool import Pool
+from nodepool_lite.store.base import Store
+from nodepool_lite.store.embedded import EmbeddedZooKeeper
+from nodepool_lite.store.zookeeper import ZooKeeperStore
+
+ROLES = frozenset({"launcher", "builder"})
+WORKERS = 16
+"""Short actions carried out at the same time: creates, deletes, logins, lists."""
+STOP_TIMEOUT = 4.0
+"""Seconds for actions under way to end at a clean stop."""
+
+
+def run(
+    config_path: Path,
+    roles: frozenset[str] = ROLES,
+    *,
+    log_format: Literal["console", "json"] = "console",
+    log_level: str = "info",
+) -> int:
+    """Play the roles until SIGTERM or SIGINT; return the exit status.
+
+    Raises:
+        ConfigError: the configuration cannot be used (exit status 78).
+        NodepoolError: something else that must be there is not; the message says what to do.
+    """
+    log = logs.setup(log_format, log_level)
+    clock = SystemClock()
+    notifier = Notifier()
+    live = LiveConfig(config_path, clock, log)
+    config = live.start()
+    loop = Loop(clock, notifier, log)
+    with ExitStack() as stack:
+        stack.enter_context(_signals(loop))
+        store = _store(stack, config, log)
+        log.info("store.connecting")
+        if not loop.wait_for(lambda: store.connected, store):
+            return 0
+        member = Membership(store, roles, live, clock.now())
+        pool = _pool(store, config, clock.now())
+        live.open(pool.pool_id)
+        stack.callback(live.close)
+        ctx = _context(store, clock, live, log, pool.pool_id)
+        if "builder" in roles:
+            for swept in sweep(config.state_dir / "builds", config.images_dir):
+                log.warning("build.leftover", removed=swept)
+        workers = ThreadWorkers(WORKERS, loop.wake)
+        leadership = Leadership(store, member.id, lambda: _wanted(roles, live.config()))
+        engine = Engine(ctx, leadership, workers, live.facts)
+        stack.enter_context(store.subscribe(loop.wake))
+        log.info("daemon.ready", roles=sorted(roles), pool=pool.pool_id, config=str(config_path))
+        loop.run(engine, live, member, store)
+        notifier.stopping()
+        log.info("daemon.stopping")
+        ctx.stop.set()
+        workers.close(STOP_TIMEOUT)
+    log.info("daemon.stopped")
+    return 0
+
+
+def _wanted(roles: frozenset[str], config: Config) -> frozenset[str]:
+    """What a process of these roles stands for."""
+    wanted = {"builder"} if "builder" in roles else set()
+    if "launcher" in roles:
+        wanted |= {"planner", *(f"provider/{provider.name}" for provider in config.providers)}
+    return frozenset(wanted)
+
+
+def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
+    hosts = ",".join(f"{each.host}:{each.port}" for each in config.zookeeper_servers)
+    chroot = next((each.chroot for each in config.zookeeper_servers if each.chroot), "")
+    if not hosts:
+        server = EmbeddedZooKeeper(config.state_dir)
+        hosts = server.start()
+        stack.callback(server.stop)
+        log.info("zookeeper.embedded", address=hosts)
+    store = ZooKeeperStore(hosts + chroot, session_timeout=config.zookeeper_timeout)
+    stack.callback(store.close)
+    store.start()
+    return store
+
+
+def _pool(store: Store, config: Config, now: float) -> Pool:
+    """Return the pool's own record, made at the very first start."""
+    known = store.snapshot().pool.get("self")
+    if known is not None:
+        return known
+    ca = ca_key(config.state_dir)
+    try:
+        return store.create(Pool(id="self", pool_id=uuid.uuid4().hex[:12], created=now, ca_public_key=ca.public))
+    except StoreConflictError:
+        return store.read(Pool).pool["self"]
+
+
+def _context(store: Store, clock: SystemClock, live: LiveConfig, log: Any, pool_id: str) -> Context:
+    config = live.config()
+    key = pool_key(config)
+    stop = threading.Event()
+    public_key_file = config.state_dir / "ssh" / "pool.pub"
+    public_key_file.write_text(f"{key.public} nodepool-lite\n")
+
+    def build_environment(diskimage: Diskimage) -> dict[str, str]:
+        return {"NODEPOOL_USERNAME": diskimage.username, "NODEPOOL_PUBLIC_KEY_FILE": str(public_key_file)}
+
+    return Context(
+        store=store,
+        clock=clock,
+        config=live.config,
+        drivers=lambda: live.drivers,
+        sightings=Sightings(),
+        reach=SshReach(live.config, key, ca_key(config.state_dir), clock),
+        environment={key: value for key, value in os.environ.items() if key.startswith("NODEPOOL_")},
+        log=log,
+        pool_id=pool_id,
+        host=socket.gethostname(),
+        recipes=lambda: live.facts().recipes,
+        formats=lambda: live.facts().image_formats,
+        build=lambda recipe, on_phase: run_build(recipe, on_phase=on_phase, stop=stop, clock=clock),
+        build_environment=build_environment,
+        stop=stop,
+    )
+
+
+@contextmanager
+def _signals(loop: Loop) -> Iterator[None]:
+    """SIGTERM and SIGINT end the loop, SIGHUP makes it read the configuration again."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        loop.stop()
+
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        loop.reload()
+
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, stop),
+        signal.SIGINT: signal.signal(signal.SIGINT, stop),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, reload),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,238 @@
+"""The whole loop on a simulated cloud: from an empty pool to ready nodes, and through what can go wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from nodepool_lite.config.settings import Label
+from nodepool_lite.model.image import BuildState, UploadState
+from nodepool_lite.model.lease import LeaseState
+from nodepool_lite.model.node import NodeState
+from nodepool_lite.testing import make_config, make_lease
+from tests.world import World
+
+READY = NodeState.READY
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A pool with one label, two nodes wanted."""
+    return World(make_config(min_ready=2, state_dir=tmp_path), tmp_path, boot_time=5, delete_time=1)
+
+
+def test_an_empty_pool_builds_uploads_and_launches_without_being_asked(world: World) -> None:
+    """From nothing: an image, its upload, and as many ready nodes as wanted."""
+    world.run(60)
+    assert [build.state for build in world.records.builds.values()] == [BuildState.READY]
+    assert [upload.state for upload in world.records.uploads.values()] == [UploadState.READY]
+    assert [node.state for node in world.nodes()] == [READY, READY]
+    assert world.servers() == [node.id for node in world.nodes()]
+
+
+def test_a_node_remembers_its_whole_way(world: World) -> None:
+    """Every state is in the history with a time and a reason."""
+    world.run(60)
+    steps = [event.state for event in world.nodes()[0].history]
+    assert steps == ["building", "testing", "preparing", "ready"]
+
+
+def test_a_deleted_ready_node_is_replaced_and_its_server_goes(world: World) -> None:
+    """Deleting is by record; the cloud follows, and then a new node takes the place."""
+    world.run(60)
+    first = world.nodes()[0]
+    world.store.update(first.to(NodeState.DELETING, world.clock.now(), "by a test"))
+    world.run(60)
+    assert first.id not in world.records.nodes
+    assert len(world.nodes(READY)) == 2
+    assert first.id not in world.servers()
+
+
+def test_a_taken_node_is_asked_for_again_in_the_very_next_step(world: World) -> None:
+    """The replacement does not wait for anything: one step after the change the cloud has been asked."""
+    world.run(60)
+    node = world.nodes()[0]
+    world.store.update(node.to(NodeState.IN_USE, world.clock.now(), "taken"))
+    world.launcher.step()
+    assert len(world.servers()) == 3
+
+
+def test_a_server_that_vanishes_is_noticed_and_replaced(world: World) -> None:
+    """Nobody told us: the next list does."""
+    world.run(60)
+    node = world.nodes()[0]
+    world.cloud.vanish(node.server_id)
+    world.run(120)
+    assert world.records.nodes[node.id].state is NodeState.FAILED
+    assert "gone" in world.records.nodes[node.id].error
+    assert len(world.nodes(READY)) == 2
+
+
+def test_a_ready_node_that_stops_answering_is_replaced(world: World) -> None:
+    """The check logs in; after three refusals the node is given up."""
+    world.run(60)
+    node = world.nodes()[0]
+    world.nodes_inside.unreachable.add(node.id)
+    world.run(400)
+    assert world.records.nodes[node.id].state is NodeState.FAILED
+    assert "check" in world.records.nodes[node.id].error
+    assert len(world.nodes(READY)) == 2
+
+
+def test_a_launcher_killed_after_asking_leaves_no_second_server(tmp_path: Path) -> None:
+    """The answer of a create was lost: the server is found by its mark and adopted."""
+    config = make_config(min_ready=1, state_dir=tmp_path)
+    world = World(config, tmp_path, boot_time=5)
+    world.cloud.fail_next(TimeoutError("lost"), "create_server", lost_answer=True)
+    world.run(100)
+    assert len(world.servers()) == 1
+    assert [node.state for node in world.nodes()] == [READY]
+
+
+def test_boots_that_always_fail_are_tried_ever_more_slowly(tmp_path: Path) -> None:
+    """A hundred failures in an hour would be an attack on the cloud; a dozen are retries."""
+    config = make_config(min_ready=5, state_dir=tmp_path)
+    world = World(config, tmp_path, boot_time=1, boot_error_rate=1.0)
+    world.run(3600)
+    assert world.cloud.calls["create_server"] < 40
+    backoff = world.records.backoffs["launch/debian-12@local"]
+    assert backoff.next_try > world.clock.now()
+    assert "ERROR" in backoff.error.upper()
+
+
+def test_a_label_that_cannot_be_built_does_not_starve_another(tmp_path: Path) -> None:
+    """The image of one label never comes; the other label's nodes do."""
+    config = make_config(labels=("bad", "good"), min_ready=1, state_dir=tmp_path)
+    world = World(config, tmp_path)
+    world.recipes = {"bad": "recipe-1", "good": "recipe-1"}
+    real = world._build
+
+    def build(recipe, on_phase):
+        world.build_error = "no mirror" if recipe.diskimage.name == "bad" else ""
+        return real(recipe, on_phase)
+
+    world._build = build
+    world.launcher = world.start("launcher-2")
+    world.run(300)
+    assert [node.label for node in world.nodes(READY)] == ["good"]
+    assert world.records.backoffs["build/bad"].error == "no mirror"
+    assert world.built.count("bad") < 6
+
+
+def test_a_failed_build_is_tried_again_at_once_when_its_recipe_changes(tmp_path: Path) -> None:
+    """A back-off speaks of one recipe only."""
+    world = World(make_config(state_dir=tmp_path), tmp_path)
+    world.build_error = "broken element"
+    world.run(30)
+    before = len(world.built)
+    world.build_error = ""
+    world.recipes = {"debian-12": "recipe-2"}
+    world.run(5)
+    assert len(world.built) == before + 1
+    assert "build/debian-12" not in world.records.backoffs
+
+
+def test_a_waiting_lease_gets_the_next_ready_node(tmp_path: Path) -> None:
+    """A label without min-ready makes nodes on demand."""
+    world = World(make_config(min_ready=0, state_dir=tmp_path), tmp_path, boot_time=5)
+    world.run(20)
+    assert world.nodes() == []
+    world.store.create(make_lease(since=world.clock.now(), order=0))
+    world.run(60)
+    lease = world.records.leases["abcd2345"]
+    assert lease.state is LeaseState.ACTIVE
+    assert world.records.nodes[lease.nodes[0]].state is NodeState.IN_USE
+
+
+def test_an_expired_lease_takes_its_node_with_it(tmp_path: Path) -> None:
+    """The node is deleted, never returned to the pool."""
+    world = World(make_config(min_ready=0, state_dir=tmp_path), tmp_path)
+    world.store.create(make_lease(since=world.clock.now(), order=0, lifetime=600.0))
+    world.run(60)
+    node = world.nodes(NodeState.IN_USE)[0]
+    world.run(600)
+    assert world.records.leases["abcd2345"].end_reason.startswith("expired")
+    assert node.id not in world.records.nodes
+    assert world.servers() == []
+
+
+def test_outdated_nodes_are_replaced_one_at_a_time_without_going_below_min_ready(world: World) -> None:
+    """A new ready-script makes every node outdated; each is replaced after its successor is ready."""
+    world.config = make_config(
+        labels=(Label(name="debian-12", min_ready=2, ready_script="a.sh"),), state_dir=world.config.state_dir
+    )
+    world.scripts = {"a.sh": "1"}
+    world.run(60)
+    old = {node.id for node in world.nodes(READY)}
+    world.scripts = {"a.sh": "2"}
+    for _ in range(120):
+        world.run(1)
+        assert len(world.nodes(READY)) >= 2
+        assert len(world.servers()) <= 4
+    assert old.isdisjoint(node.id for node in world.nodes(READY))
+    assert len(world.nodes(READY)) == 2
+
+
+def test_max_servers_is_never_exceeded(tmp_path: Path) -> None:
+    """More is wanted than there may be."""
+    world = World(make_config(min_ready=9, max_servers=3, state_dir=tmp_path), tmp_path, boot_time=3)
+    for _ in range(60):
+        world.run(1)
+        assert len(world.cloud.servers()) <= 3
+    assert len(world.nodes(READY)) == 3
+
+
+def test_a_ready_script_runs_once_even_if_its_launcher_dies(tmp_path: Path) -> None:
+    """The successor takes up the same run."""
+    label = Label(name="debian-12", min_ready=1, ready_script="prepare.sh")
+    world = World(make_config(labels=(label,), state_dir=tmp_path), tmp_path, boot_time=2)
+    world.nodes_inside.script_seconds = 60
+    world.run(20)
+    node = world.nodes(NodeState.PREPARING)[0]
+    world.kill(world.launcher)
+    world.launcher = world.start("launcher-2")
+    world.run(100)
+    assert [n.id for n in world.nodes(READY)] == [node.id]
+    assert world.nodes_inside.runs[node.id] == [f"{node.id}-1"]
+
+
+def test_a_failing_ready_script_leaves_its_last_words_as_the_reason(tmp_path: Path) -> None:
+    """And the node is deleted, but its record is kept for a while."""
+    label = Label(name="debian-12", min_ready=1, ready_script="prepare.sh")
+    world = World(make_config(labels=(label,), state_dir=tmp_path), tmp_path, boot_time=2)
+    world.nodes_inside.exit_status = 3
+    world.run(30)
+    failed = world.nodes(NodeState.FAILED)[0]
+    assert "ended with status 3" in failed.error
+    assert "working" in failed.error
+    assert failed.id not in world.servers()
+
+
+def test_a_node_set_is_prepared_sub_nodes_first(tmp_path: Path) -> None:
+    """The primary is ready last, and everybody knows everybody."""
+    label = Label(name="debian-12", min_ready=1, ready_script="prepare.sh", subnodes=2)
+    world = World(make_config(labels=(label,), state_dir=tmp_path), tmp_path, boot_time=2)
+    world.run(60)
+    primary, *subs = world.nodes(READY)
+    assert primary.subnodes == tuple(sub.id for sub in subs)
+    assert list(world.nodes_inside.runs) == [*primary.subnodes, primary.id]
+    assert world.nodes_inside.info[primary.id] == (primary.id, *primary.subnodes)
+
+
+def test_servers_of_the_pool_that_no_record_knows_are_removed(world: World) -> None:
+    """Its record is lost, its mark is there."""
+    world.run(60)
+    node = world.nodes()[0]
+    world.store.delete(world.records.nodes[node.id])
+    world.run(120)
+    assert node.id not in world.servers()
+    assert len(world.nodes(READY)) == 2
+
+
+def test_losing_the_store_stops_all_work_until_it_is_back(world: World) -> None:
+    """Nothing is started blindly; afterwards everything goes on."""
+    world.launcher.ctx.store.disconnect()
+    world.run(30)
+    assert world.cloud.calls["create_server"] == 0
+    world.launcher.ctx.store.reconnect()
+    world.run(60)
+    assert len(world.nodes(READY)) == 2

@@ -1,0 +1,213 @@
+"""A whole pool in one thread: the real engine, planners and executors on a simulated cloud, SSH and clock."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from nodepool_lite.access.script import ScriptStart, ScriptStatus
+from nodepool_lite.actions.context import Again, Context, Outcome
+from nodepool_lite.actions.dib.recipe import Recipe
+from nodepool_lite.actions.sightings import Sightings
+from nodepool_lite.clouds.simulated import SimulatedCloud, SimulatedDriver, SimulatedOptions
+from nodepool_lite.config.settings import Config
+from nodepool_lite.daemon.engine import Engine, Facts
+from nodepool_lite.daemon.leadership import Leadership
+from nodepool_lite.model.errors import BuildFailedError, NotYetReachableError
+from nodepool_lite.model.image import ImageFile
+from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.plan.actions import Action
+from nodepool_lite.store.base import Snapshot
+from nodepool_lite.store.memory import MemoryServer, MemoryStore
+from nodepool_lite.testing import FakeClock
+
+POOL_ID = "pool-1"
+
+
+class InlineWorkers:
+    """Carries out every action at once, in the caller's thread."""
+
+    def submit(self, action: Action, work, done) -> None:
+        """Do it now."""
+        done(work())
+
+
+class HeldWorkers:
+    """Keeps actions until the test lets one run: a world in which the order of events is the test's."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[Action, object, object]] = []
+
+    def submit(self, action: Action, work, done) -> None:
+        """Keep it."""
+        self.held.append((action, work, done))
+
+    def run(self, kind: type[Action] | None = None) -> Action:
+        """Carry out the oldest held action (of `kind`)."""
+        index = next(i for i, (action, _, _) in enumerate(self.held) if kind is None or isinstance(action, kind))
+        action, work, done = self.held.pop(index)
+        done(work())
+        return action
+
+
+@dataclass
+class SimulatedNodes:
+    """What happens on the nodes: shared by all launchers, because a node outlives them."""
+
+    unreachable: set[str] = field(default_factory=set)
+    """Ids of nodes that do not answer."""
+    runs: dict[str, list[str]] = field(default_factory=dict)
+    """Node id -> run ids of the ready-scripts that were really started there."""
+    info: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Node id -> ids of the members of its set, as last written there."""
+    exit_status: int = 0
+    script_seconds: float = 0.0
+    started: dict[str, float] = field(default_factory=dict)
+
+
+class SimulatedReach:
+    """One launcher's way into the simulated nodes."""
+
+    def __init__(self, nodes: SimulatedNodes, cloud: SimulatedCloud, clock: FakeClock) -> None:
+        self._nodes = nodes
+        self._cloud = cloud
+        self._clock = clock
+
+    def login(self, node: Node) -> str:
+        """Succeed if the node's server runs."""
+        self._check(node)
+        return node.host_key or "ssh-ed25519 SEEN"
+
+    def write_info(self, node: Node, members: tuple[Node, ...]) -> None:
+        """Remember it."""
+        self._check(node)
+        self._nodes.info[node.id] = tuple(member.id for member in members)
+
+    def start_script(self, node: Node, start: ScriptStart) -> None:
+        """Start it, once per run id."""
+        self._check(node)
+        runs = self._nodes.runs.setdefault(node.id, [])
+        if start.run_id not in runs:
+            runs.append(start.run_id)
+            self._nodes.started[start.run_id] = self._clock.now()
+
+    def poll_script(self, node: Node, run_id: str, offset: int) -> ScriptStatus:
+        """Tell how far it is."""
+        self._check(node)
+        began = self._nodes.started.get(run_id)
+        if began is None:
+            return ScriptStatus(started=False)
+        text = b"::step:: working\n"
+        over = self._clock.now() >= began + self._nodes.script_seconds
+        return ScriptStatus(
+            started=True,
+            running=not over,
+            exit_status=self._nodes.exit_status if over else None,
+            output=text[offset:],
+            offset=len(text),
+        )
+
+    def forget(self, node_id: str) -> None:
+        """Nothing is kept open."""
+
+    def _check(self, node: Node) -> None:
+        server = self._cloud.servers().get(node.server_id or "")
+        runs = server is not None and not server.stopped and server.delete_asked is None
+        if not runs or node.id in self._nodes.unreachable:
+            raise NotYetReachableError(f"{node.id}: connection refused")
+
+
+class World:
+    """One store, one cloud, and as many launchers as a test starts. Time moves only when the test says so."""
+
+    def __init__(self, config: Config, tmp_path: Path, **options: object) -> None:
+        self.clock = FakeClock()
+        self.config = config
+        self.server = MemoryServer()
+        self.cloud = SimulatedCloud(self.clock, SimulatedOptions(**options))
+        self.nodes_inside = SimulatedNodes()
+        self.images = tmp_path
+        self.build_error = ""
+        self.built: list[str] = []
+        self.scripts: dict[str, str] = {}
+        self.recipes: dict[str, str] = {image.name: "recipe-1" for image in config.diskimages}
+        self.store: MemoryStore = self.server.connect()
+        """The test's own client."""
+        self.launcher = self.start()
+
+    def start(self, name: str = "launcher-1", workers: object | None = None) -> Engine:
+        """Start one more process of the pool and return its engine."""
+        store = self.server.connect()
+        ctx = Context(
+            store=store,
+            clock=self.clock,
+            config=lambda: self.config,
+            drivers=lambda: {provider.name: SimulatedDriver(self.cloud, POOL_ID) for provider in self.config.providers},
+            sightings=Sightings(),
+            reach=SimulatedReach(self.nodes_inside, self.cloud, self.clock),
+            log=structlog.get_logger(),
+            pool_id=POOL_ID,
+            host="builder-1",
+            recipes=lambda: self.recipes,
+            formats=lambda: {provider.name: ("qcow2",) for provider in self.config.providers},
+            build=self._build,
+            build_environment=lambda _image: {},
+        )
+        leadership = Leadership(store, name, self._wanted)
+        engine = Engine(ctx, leadership, workers or InlineWorkers(), self._facts)
+        engine.ctx = ctx
+        return engine
+
+    def kill(self, engine: Engine) -> None:
+        """End a process as SIGKILL does, and let its session expire."""
+        engine.ctx.store.close()
+
+    def run(self, seconds: float = 60.0, step: float = 1.0, engine: Engine | None = None) -> None:
+        """Let the launcher work for `seconds` of the world's time, waking it at least every `step`."""
+        engine = engine or self.launcher
+        end = self.clock.now() + seconds
+        while self.clock.now() < end:
+            deadline = engine.step()
+            pause = step if deadline is None else min(step, max(0.05, deadline - self.clock.now()))
+            self.clock.advance(pause)
+        engine.step()
+
+    def settle(self) -> None:
+        """Let the launcher do all that can be done at this moment."""
+        for _ in range(20):
+            self.launcher.step()
+
+    @property
+    def records(self) -> Snapshot:
+        """What is recorded now."""
+        return self.store.snapshot()
+
+    def nodes(self, *states: NodeState, label: str | None = None) -> list[Node]:
+        """Return the nodes in these states, the oldest first."""
+        found = [n for n in self.records.nodes.values() if not states or n.state in states]
+        return sorted((n for n in found if label in (None, n.label)), key=lambda n: n.id)
+
+    def servers(self) -> list[str]:
+        """Return the ids of the nodes that have a server which is not being deleted."""
+        return sorted(s.spec.node_id for s in self.cloud.servers().values() if s.delete_asked is None)
+
+    def _wanted(self) -> frozenset[str]:
+        return frozenset({"planner", "builder", *(f"provider/{p.name}" for p in self.config.providers)})
+
+    def _facts(self) -> Facts:
+        formats = {provider.name: ("qcow2",) for provider in self.config.providers}
+        return Facts(script_digests=self.scripts, recipes=self.recipes, image_formats=formats)
+
+    def _build(self, recipe: Recipe, on_phase) -> tuple[ImageFile, ...]:
+        self.built.append(recipe.diskimage.name)
+        on_phase("install.d")
+        if self.build_error:
+            raise BuildFailedError(self.build_error)
+        path = self.images / f"{recipe.output.name}.qcow2"
+        path.write_text("image")
+        return tuple(
+            ImageFile(format=each, path=str(path), size=5, sha256="0" * 64, md5="0" * 32) for each in recipe.formats
+        )
+
+
+__all__ = ["Again", "HeldWorkers", "InlineWorkers", "Outcome", "World"]
