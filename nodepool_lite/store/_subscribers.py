@@ -1,8 +1,11 @@
 """Who wants to hear of changes."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_log = logging.getLogger(__name__)
 
 
 class Subscribers:
@@ -28,4 +31,7 @@ class Subscribers:
     def tell(self) -> None:
         """Call every callback in the calling thread."""
         for callback in self._callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:  # noqa: BLE001  # the edge of the store: a subscriber's mistake must not stop the view
+                _log.exception("store.subscriber_failed")

@@ -34,10 +34,13 @@ class View:
         self._stale.add(kind)
         return True
 
-    def put_garbage(self, path: str, why: str) -> None:
-        """Note a znode that cannot be read as a record."""
+    def put_garbage(self, path: str, why: str) -> bool:
+        """Note a znode that cannot be read as a record; returns whether that is news."""
+        if self._garbage.get(path) == why:
+            return False
         self._garbage[path] = why
         self._garbage_stale = True
+        return True
 
     def drop_garbage(self, path: str) -> bool:
         """Forget a znode that could not be read; returns whether it was known."""

@@ -1,0 +1,137 @@
+"""What happens between the calls: the connection comes and goes, events and answers arrive, the view follows."""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from nodepool_lite.model.errors import StoreUnavailableError
+from nodepool_lite.store._link import UNREACHABLE, Link, Reply
+from nodepool_lite.store._mirror import Mirror
+from nodepool_lite.store._parts import Part
+from nodepool_lite.store._subscribers import Subscribers
+from nodepool_lite.store._wire import AddWatch, ReadBatch, Transaction, Written, create_folder
+from nodepool_lite.store.base import PATHS, Snapshot
+
+_log = logging.getLogger(__name__)
+
+
+class Feed:
+    """A link and, with `watch`, the mirror of what is below `root`.
+
+    `send` and `send_folder` are called by any thread, what begins with an underscore by kazoo's connection thread. One
+    lock guards link and mirror; no subscriber is called while it is held.
+    """
+
+    def __init__(self, servers: str, root: str, *, session_timeout: float, watch: bool) -> None:
+        self.link = Link(servers, session_timeout, self._link_changed, self._heard)
+        self.root = root
+        self.subscribers = Subscribers()
+        self.ready = threading.Event()
+        self.problem = ""
+        """Why it will never be ready, when the server said so."""
+        self._lock = self.link.lock
+        self._mirror = Mirror(root) if watch else None
+        if watch:
+            for kind in PATHS:
+                kind.model_rebuild()  # now, in one thread, and not when the first record comes
+
+    def check(self) -> None:
+        """Raise StoreUnavailableError unless there is a connection, and a fresh view if one is kept."""
+        if not self.ready.is_set():
+            raise StoreUnavailableError(
+                f"there is no connection to ZooKeeper at {self.link.hosts} at the moment; nothing was changed"
+            )
+
+    def snapshot(self) -> Snapshot:
+        """Return the view."""
+        if self._mirror is None:
+            raise RuntimeError("this store was opened without a watch and has no view: use read()")
+        with self._lock:
+            self.check()
+            return self._mirror.view.snapshot()
+
+    def send(self, parts: Sequence[Part]) -> Reply:
+        """Send a transaction; its outcome is in the view before the reply says that it is done."""
+        with self._lock:
+            self.check()
+            if self._mirror:
+                for part in parts:
+                    part.expected_by(self._mirror)
+            return self.link.send(Transaction([part.operation for part in parts]), lambda r: self._written(parts, r))
+
+    def send_folder(self, path: str, *, kept: bool) -> Reply:
+        """Send the wish for a folder."""
+        with self._lock:
+            self.check()
+            if self._mirror:
+                self._mirror.expect(path)
+            return self.link.send(Transaction([create_folder(path, kept=kept)]), lambda r: self._folder_made(path, r))
+
+    def _written(self, parts: Sequence[Part], reply: Reply) -> None:
+        if self._mirror is None or reply.error:
+            return  # no view; or no connection, and then everything is read anew with the next one
+        with self._lock:
+            for part, result in zip(parts, reply.value, strict=True):
+                part.answered_to(self._mirror, result, reply.transaction)
+            self._read_more(self._mirror)
+        self.subscribers.tell()
+
+    def _folder_made(self, path: str, reply: Reply) -> None:
+        if self._mirror is None or reply.error:
+            return
+        with self._lock:
+            self._mirror.answered(path, done=isinstance(reply.value[0], Written))
+            self._read_more(self._mirror)
+
+    def _link_changed(self, live: bool) -> None:
+        _log.info("store.%s hosts=%s session=%s", "connected" if live else "lost", self.link.hosts, self.link.session)
+        if live and self._mirror:
+            self.link.send(AddWatch(self.root), self._watch_added)
+            return
+        with self._lock:
+            if live:
+                self.ready.set()
+            else:
+                self.ready.clear()
+                if self._mirror:
+                    self._mirror.reset()
+        self.subscribers.tell()
+
+    def _watch_added(self, reply: Reply) -> None:
+        if self._failed("watch", reply) or self._mirror is None:
+            return
+        with self._lock:
+            self._mirror.load()
+            self._read_more(self._mirror)
+
+    def _heard(self, path: str, deleted: bool) -> None:
+        if self._mirror is None:
+            return
+        with self._lock:
+            changed = self._mirror.event(path, deleted=deleted)
+            self._read_more(self._mirror)
+        if changed:
+            self.subscribers.tell()
+
+    def _read_more(self, mirror: Mirror) -> None:
+        if reads := mirror.batch():
+            self.link.send(ReadBatch(reads), self._was_read)
+
+    def _was_read(self, reply: Reply) -> None:
+        if self._failed("read", reply) or self._mirror is None:
+            return
+        with self._lock:
+            changed = self._mirror.take(reply.value)
+            self._read_more(self._mirror)
+            if self._mirror.fresh and not self.ready.is_set():
+                self.ready.set()
+                changed = True
+        if changed:
+            self.subscribers.tell()
+
+    def _failed(self, what: str, reply: Reply) -> bool:
+        if reply.error and not isinstance(reply.error, UNREACHABLE):
+            where = f"ZooKeeper at {self.link.hosts}"
+            self.problem = f"{where} refuses to {what} {self.root} ({reply.error!r}): version 3.6 or later is needed"
+            _log.error("store.refused %s", self.problem)
+        return reply.error is not None

@@ -1,0 +1,155 @@
+"""The view that follows the server: which events are our own writes, and what has to be read again.
+
+ZooKeeper sends the watch events of a write on the same connection before the answer to that write. So as many events
+for a path as writes of ours succeeded on it, between asking and being answered, are our own; any further one is
+somebody else's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nodepool_lite.model.record import Record
+from nodepool_lite.store._tree import BATCH, Answer, Read, Walk, absorb, kind_and_id
+from nodepool_lite.store._view import View
+from nodepool_lite.store.base import PATHS
+
+
+@dataclass
+class _Writing:
+    """Our writes to one path that are not answered yet, and what was heard of it meanwhile."""
+
+    unanswered: int = 0
+    events: int = 0
+
+
+@dataclass
+class _Numbering:
+    """Our numbered creations below one parent that are not answered yet, and which children appeared meanwhile."""
+
+    unanswered: int = 0
+    appeared: set[str] = field(default_factory=set)
+
+
+class Mirror:
+    """The cached records of the tree below `root`. Not thread-safe: its owner holds a lock around every call."""
+
+    def __init__(self, root: str) -> None:
+        self.view = View()
+        self._root = root
+        self.reset()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether everything was read since the last reset, so that events keep the view up to date."""
+        return self._fresh
+
+    def reset(self) -> None:
+        """Forget what is under way: the connection, and its watch, are gone. The view stays as it was."""
+        self._fresh = False
+        self._loaded = False
+        self._walk: Walk | None = None
+        self._dirty: dict[str, None] = {}
+        self._reading: tuple[Read, ...] = ()
+        self._writing: dict[str, _Writing] = {}
+        self._numbering: dict[str, _Numbering] = {}
+
+    def load(self) -> None:
+        """Start to read everything; the watch must be in place by now."""
+        self.reset()
+        self._walk = Walk(self._root, PATHS)
+
+    def batch(self) -> tuple[Read, ...]:
+        """Return the reads to send now; none while a batch is under way or when nothing is to be read."""
+        if self._reading:
+            return ()
+        if self._walk:
+            self._reading = self._walk.batch()
+            if self._reading:
+                return self._reading
+            self.view, self._walk, self._loaded = self._walk.view, None, True
+        paths = list(self._dirty)[:BATCH]
+        for path in paths:
+            del self._dirty[path]
+        self._reading = tuple(Read(path) for path in paths)
+        self._fresh = self._fresh or (self._loaded and not self._reading)
+        return self._reading
+
+    def take(self, answers: Sequence[Answer]) -> bool:
+        """Take in the answers to the batch under way; returns whether the view changed."""
+        reads, self._reading = self._reading, ()
+        if self._walk:
+            self._walk.take(reads, answers)
+            return False
+        relative = len(self._root) + 1
+        changed = [absorb(self.view, read.path[relative:], answer) for read, answer in zip(reads, answers, strict=True)]
+        return any(changed)
+
+    def event(self, path: str, *, deleted: bool) -> bool:
+        """Hear that a znode was made, changed or deleted; returns whether the view changed."""
+        writing = self._writing.get(path)
+        if writing:
+            writing.events += 1
+            return False
+        numbering = self._numbering.get(path.rpartition("/")[0])
+        if numbering and not deleted:
+            numbering.appeared.add(path)
+            return False
+        return self._foreign(path, deleted=deleted)
+
+    def expect(self, path: str) -> None:
+        """Note that a write of ours to `path` is being sent."""
+        self._writing.setdefault(path, _Writing()).unanswered += 1
+
+    def expect_numbered(self, parent: str) -> None:
+        """Note that a numbered creation of ours below `parent` is being sent."""
+        self._numbering.setdefault(parent, _Numbering()).unanswered += 1
+
+    def answered(self, path: str, *, done: bool) -> None:
+        """Hear how the write to `path` went."""
+        writing = self._writing.get(path)
+        if not writing:
+            return
+        writing.unanswered -= 1
+        writing.events -= done
+        if not writing.unanswered:
+            del self._writing[path]
+            if writing.events > 0:
+                self._foreign(path, deleted=False)
+
+    def answered_numbered(self, parent: str, path: str | None) -> None:
+        """Hear how the numbered creation below `parent` went: the `path` it made, if it did."""
+        numbering = self._numbering.get(parent)
+        if not numbering:
+            return
+        numbering.unanswered -= 1
+        if path:
+            numbering.appeared.discard(path)
+        if not numbering.unanswered:
+            del self._numbering[parent]
+            for each in numbering.appeared:
+                self._foreign(each, deleted=False)
+
+    def wrote(self, record: Record) -> None:
+        """Put the outcome of our own write into the view."""
+        present = self.view.get(type(record), record.id)
+        if not present or (present.order, present.version) < (record.order, record.version):
+            self.view.put(record)
+
+    def removed(self, record: Record) -> None:
+        """Take the record that we deleted out of the view."""
+        present = self.view.get(type(record), record.id)
+        if present and present.order <= record.order:
+            self.view.drop(type(record), record.id)
+
+    def _foreign(self, path: str, *, deleted: bool) -> bool:
+        relative = path[len(self._root) + 1 :]
+        kind, record_id = kind_and_id(relative)
+        if kind is None or not record_id:
+            return False
+        if not deleted or self._walk or any(read.path == path for read in self._reading):
+            self._dirty[path] = None
+        else:
+            self._dirty.pop(path, None)
+        if not deleted or self._walk:
+            return False
+        return self.view.drop(kind, record_id) | self.view.drop_garbage(relative)

@@ -1,0 +1,110 @@
+"""Reading the pool's tree of znodes: which reads it takes, and what their results mean as records."""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nodepool_lite.model.record import Record
+from nodepool_lite.store._codec import decode
+from nodepool_lite.store._view import View
+from nodepool_lite.store.base import PATHS
+
+BATCH = 500
+"""Reads in one request: large enough to hide the round trips, small enough for the server's request limit of 1 MB."""
+
+_KINDS = {name: kind for kind, name in PATHS.items()}
+_log = logging.getLogger(__name__)
+
+
+class Read(NamedTuple):
+    """One read: the names of the children of `path`, or its data."""
+
+    path: str
+    children: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Znode:
+    """What a znode holds; `created` is the transaction that made it."""
+
+    data: bytes
+    version: int
+    created: int
+    children: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The answer to a read that the server would not do."""
+
+    why: str
+
+
+Answer = Znode | tuple[str, ...] | Refused | None
+"""Data, names of children, or None for a znode that does not exist."""
+
+
+def kind_and_id(relative: str) -> tuple[type[Record] | None, str]:
+    """Return the kind and the id of a path below the pool's root; (None, ...) for what is not ours."""
+    name, _, record_id = relative.partition("/")
+    return _KINDS.get(name), record_id
+
+
+def absorb(view: View, relative: str, answer: Answer) -> bool:
+    """Bring one znode of the view up to date; returns whether the view changed.
+
+    A znode without data is a folder. An answer older than what the view holds is passed over.
+    """
+    kind, record_id = kind_and_id(relative)
+    if kind is None or not record_id:
+        return False
+    if isinstance(answer, Refused):
+        return _note_garbage(view, relative, kind, record_id, answer.why)
+    if not isinstance(answer, Znode) or not answer.data:
+        return view.drop(kind, record_id) | view.drop_garbage(relative)
+    present = view.get(kind, record_id)
+    if present and (answer.created, answer.version) <= (present.order, present.version):
+        return False
+    try:
+        view.put(decode(kind, record_id, answer.data, answer.version, answer.created))
+    except ValueError as error:
+        return _note_garbage(view, relative, kind, record_id, _first_lines(error))
+    view.drop_garbage(relative)
+    return True
+
+
+def _note_garbage(view: View, relative: str, kind: type[Record], record_id: str, why: str) -> bool:
+    view.drop(kind, record_id)
+    if view.put_garbage(relative, why):
+        _log.warning("store.garbage path=%s is no %s record and is left alone: %s", relative, kind.__name__, why)
+        return True
+    return False
+
+
+def _first_lines(error: ValueError) -> str:
+    return " ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
+
+
+class Walk:
+    """Reads the given kinds breadth-first into a view, one batch of reads after the other."""
+
+    def __init__(self, root: str, kinds: Iterable[type[Record]]) -> None:
+        self.view = View()
+        self._root = root
+        self._queue = deque(Read(f"{root}/{PATHS[kind]}", children=True) for kind in kinds)
+
+    def batch(self) -> tuple[Read, ...]:
+        """Return the next reads to do; none when everything was read."""
+        return tuple(self._queue.popleft() for _ in range(min(BATCH, len(self._queue))))
+
+    def take(self, reads: Sequence[Read], answers: Sequence[Answer]) -> None:
+        """Take in the answers of one batch."""
+        for read, answer in zip(reads, answers, strict=True):
+            if not read.children:
+                absorb(self.view, read.path.removeprefix(f"{self._root}/"), answer)
+                if isinstance(answer, Znode) and answer.children:
+                    self._queue.append(Read(read.path, children=True))
+            elif isinstance(answer, tuple):
+                self._queue.extend(Read(f"{read.path}/{child}") for child in answer)

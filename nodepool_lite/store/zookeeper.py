@@ -1,0 +1,151 @@
+"""The store in ZooKeeper: one znode with JSON for each record, a view that one recursive watch keeps fresh."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Self, TypeVar, cast
+
+from kazoo.exceptions import NodeExistsError, NoNodeError
+
+from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
+from nodepool_lite.model.record import Record
+from nodepool_lite.store._feed import Feed
+from nodepool_lite.store._parts import Part, failure, missing_folder, numbered_part_of, part_of
+from nodepool_lite.store._tree import Walk
+from nodepool_lite.store._wire import ReadBatch, Written
+from nodepool_lite.store.base import PATHS, Snapshot, Write
+
+R = TypeVar("R", bound=Record)
+ROOT = "/nodepool-lite"
+_ATTEMPTS = 3
+
+
+class ZooKeeperStore:
+    """Keeps the `Store` contract on a ZooKeeper ensemble, 3.6 or later.
+
+    Any thread may call; subscribers are called by the thread that reads from the server, and by it alone. Only with
+    `watch` is there a view; without one a client has `read` and the writes.
+    """
+
+    def __init__(self, hosts: str, *, root: str = ROOT, session_timeout: float = 10.0, watch: bool = True) -> None:
+        servers, slash, chroot = hosts.partition("/")
+        root = f"{slash}{chroot}".rstrip("/") + root
+        self._feed = Feed(servers, root, session_timeout=session_timeout, watch=watch)
+
+    @classmethod
+    def connect(
+        cls, hosts: str, *, root: str = ROOT, timeout: float = 5.0, session_timeout: float = 10.0, watch: bool = False
+    ) -> Self:
+        """Return a store that is connected, and has its view with `watch`.
+
+        Raises:
+            StoreUnavailableError: that was not possible within `timeout` seconds.
+        """
+        store = cls(hosts, root=root, session_timeout=session_timeout, watch=watch)
+        store.start()
+        if store.wait(timeout):
+            return store
+        store._feed.link.close(wait=0)
+        raise StoreUnavailableError(
+            store._feed.problem
+            or f"ZooKeeper at {hosts} could not be reached within {timeout:g} s: "
+            "see that it runs, and that `zookeeper-servers` in nodepool.yaml names it"
+        )
+
+    def start(self) -> None:
+        """Connect in the background, and again for ever whenever the connection breaks."""
+        self._feed.link.start()
+
+    def wait(self, timeout: float) -> bool:
+        """Return whether the store was, or came to be, connected within `timeout` seconds."""
+        return self._feed.ready.wait(timeout)
+
+    @property
+    def session(self) -> str:
+        """An id of the present session; empty before the first."""
+        return self._feed.link.session
+
+    @property
+    def connected(self) -> bool:
+        """Whether calls can succeed at the moment and the view is being kept fresh."""
+        return self._feed.ready.is_set()
+
+    @property
+    def operations(self) -> int:
+        """How many operations were sent to ZooKeeper so far; each part of a transaction or batch counts."""
+        return self._feed.link.operations
+
+    def snapshot(self) -> Snapshot:
+        """Return the cached view."""
+        return self._feed.snapshot()
+
+    def read(self, *kinds: type[Record]) -> Snapshot:
+        """Return only `kinds` (all, if none is named), read from the server now."""
+        self._feed.check()
+        walk = Walk(self._feed.root, kinds or tuple(PATHS))
+        while reads := walk.batch():
+            walk.take(reads, self._feed.link.ask(ReadBatch(reads)))
+        return walk.view.snapshot()
+
+    def subscribe(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `callback` after each change of the view or connection."""
+        return self._feed.subscribers.added(callback)
+
+    def create(self, record: R) -> R:
+        """Store a new record and return it with its version."""
+        (result,) = self.transact([Write("create", record)])
+        return cast("R", result)
+
+    def create_numbered(self, record: R, under: str = "") -> R:
+        """Store a new record under the next free ten-digit number and return it."""
+        (result,) = self._write([numbered_part_of(record, self._feed.root, under)])
+        return cast("R", result)
+
+    def update(self, record: R) -> R:
+        """Replace the stored record and return the new one."""
+        (result,) = self.transact([Write("update", record)])
+        return cast("R", result)
+
+    def delete(self, record: Record) -> None:
+        """Remove the record."""
+        self.transact([Write("delete", record)])
+
+    def transact(self, writes: Sequence[Write]) -> tuple[Record, ...]:
+        """Do all `writes` or none; return the new records in order (deleted ones as given)."""
+        self._feed.check()
+        return self._write([part_of(write, self._feed.root) for write in writes]) if writes else ()
+
+    def close(self) -> None:
+        """End the session: ephemeral records vanish at once."""
+        self._feed.ready.clear()
+        self._feed.link.close()
+
+    def _write(self, parts: Sequence[Part]) -> tuple[Record, ...]:
+        for _ in range(_ATTEMPTS):
+            reply = self._feed.send(parts)
+            results = self._feed.link.answer(reply)
+            if all(isinstance(each, Written) for each in results):
+                done = zip(parts, results, strict=True)
+                return tuple(part.outcome(result, reply.transaction) for part, result in done)
+            missing = missing_folder(parts, results)
+            if not missing:
+                raise failure(parts, results)
+            part, folder = missing
+            self._make_folder(folder, part.home, kept=part.numbered)
+        raise StoreConflictError(f"{parts[0].path}: the folder above it is removed again and again; try once more")
+
+    def _make_folder(self, path: str, home: str, *, kept: bool) -> None:
+        """Make a folder and what is missing above it.
+
+        The folder of a kind, and one that numbers its records, stays; others go with their last record.
+        """
+        kept = kept or len(path) <= len(home)
+        result = self._try_folder(path, kept=kept)
+        if isinstance(result, NoNodeError):
+            self._make_folder(path.rpartition("/")[0], home, kept=kept)
+            result = self._try_folder(path, kept=kept)
+        if not isinstance(result, Written | NodeExistsError):
+            raise StoreUnavailableError(f"ZooKeeper at {self._feed.link.hosts} refuses to make {path}: {result!r}")
+
+    def _try_folder(self, path: str, *, kept: bool) -> object:
+        (result,) = self._feed.link.answer(self._feed.send_folder(path, kept=kept))
+        return cast("object", result)
