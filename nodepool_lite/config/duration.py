@@ -5,7 +5,11 @@ import re
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _WHOLE = re.compile(rf"(?:{_PART.pattern}\s*)+")
+
+_LONG = 1e9
+"""Beyond this many seconds units help nobody, and floats are no longer exact in them."""
 
 EXPECTED = "a duration such as 90, 90s, 15m, 8h or 1d"
 
@@ -20,7 +24,7 @@ def seconds(value: object) -> float:
         text = value.strip().lower()
         if _WHOLE.fullmatch(text):
             return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-        if re.fullmatch(r"\d+(\.\d+)?", text):
+        if _NUMBER.fullmatch(text):
             value = float(text)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"expected {EXPECTED}")
@@ -30,6 +34,6 @@ def seconds(value: object) -> float:
 def spoken(duration: float) -> str:
     """Return seconds the short way, in the largest unit that divides them: 5400 is `90m`."""
     for unit in ("d", "h", "m"):
-        if duration and duration % _UNITS[unit] == 0:
+        if 0 < duration < _LONG and duration % _UNITS[unit] == 0:
             return f"{duration / _UNITS[unit]:.0f}{unit}"
-    return f"{duration:g}"
+    return repr(float(duration)).removesuffix(".0")

@@ -60,23 +60,16 @@ def secure_file(environ: Mapping[str, str]) -> Path | None:
 
 def load(path: Path, environ: Mapping[str, str]) -> Loaded:
     """Return what the file says, with the secure file on top; never raises, whatever the files hold."""
-    report, seen = Report(), hashlib.sha256()
-    root = _tree(path, environ, report, seen.update)
-    secure = secure_file(environ)
-    if secure is not None:
-        secrets = _tree(secure, environ, report, seen.update)
-        root = merged(root, secrets, report) if root and secrets else root
-    base = path.absolute().parent
-    config, dialect = None, Dialect.CURRENT
-    if root is not None:
-        root, dialect = to_native(root, report)
-        root = known_keys(root, report)
+    report, digest = Report(), hashlib.sha256()
+    base, config, dialect = path.absolute().parent, None, Dialect.CURRENT
+    native = _native(path, environ, report, digest.update)
+    if native is not None:
+        root, dialect = native
         check(root, report)
         check_files(root, base, environ, report)
         config = to_config(root, report)
-    if config is not None and not report.failed:
-        config = finished(config, base, environ)
-    return Loaded(None if report.failed else config, report.problems(), seen.hexdigest()[:16], path, dialect)
+    config = None if config is None or report.failed else finished(config, base, environ)
+    return Loaded(config, report.problems(), digest.hexdigest()[:16], path, dialect)
 
 
 def load_or_raise(path: Path, environ: Mapping[str, str]) -> Config:
@@ -87,8 +80,33 @@ def load_or_raise(path: Path, environ: Mapping[str, str]) -> Config:
     """
     loaded = load(path, environ)
     if loaded.config is None:
-        raise ConfigError("\n".join(str(each) for each in loaded.problems if each.severity is not Severity.NOTICE))
+        raise ConfigError(errors_of(loaded.problems))
     return loaded.config
+
+
+def errors_of(problems: tuple[Problem, ...]) -> str:
+    """Return the text of a ConfigError: a line for each error and warning."""
+    return "\n".join(str(each) for each in problems if each.severity is not Severity.NOTICE)
+
+
+def native_tree(path: Path, environ: Mapping[str, str], report: Report) -> Item | None:
+    """Return a file's tree in the native dialect, with known keys alone; its values are not looked at yet."""
+    native = _native(path, environ, report)
+    return native[0] if native else None
+
+
+def _native(
+    path: Path, environ: Mapping[str, str], report: Report, seen: Callable[[bytes], None] = lambda _: None
+) -> tuple[Item, Dialect] | None:
+    root = _tree(path, environ, report, seen)
+    secure = secure_file(environ)
+    if secure is not None:
+        secrets = _tree(secure, environ, report, seen)
+        root = merged(root, secrets, report) if root and secrets else root
+    if root is None:
+        return None
+    root, dialect = to_native(root, report)
+    return known_keys(root, report), dialect
 
 
 def _tree(path: Path, environ: Mapping[str, str], report: Report, seen: Callable[[bytes], None]) -> Item | None:

@@ -16,15 +16,15 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 """Seconds; the file may say `90`, `90s`, `15m`, `8h` or `1d`."""
 
 
-def _split(value: object) -> object:
-    """Take one directory, or several with colons between, where a list is meant."""
-    return value.split(":") if isinstance(value, str) else value
+def split(value: object) -> object:
+    """Return the list that one text with colons between directories stands for; anything else as it is."""
+    return [each for each in value.split(":") if each] if isinstance(value, str) else value
 
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Directories = Annotated[tuple[Path, ...], BeforeValidator(_split)]
+Directories = Annotated[tuple[Path, ...], BeforeValidator(split)]
 """A list of directories, or one text with colons between them."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -53,56 +53,78 @@ class ZooKeeperServer(Section):
     """One member of the ensemble."""
 
     host: str
+    """Name or address of the server."""
     port: Port = 2181
+    """Its client port."""
     chroot: str = ""
+    """A path to keep everything below, so that several pools can share an ensemble; the same for all servers."""
 
 
 class Diskimage(Section):
     """A recipe for disk-image-create."""
 
     name: Name
+    """How labels, providers and commands name it."""
     abstract: bool = False
+    """Only a `parent` of others; it is not built itself."""
     parent: Name | None = None
+    """A diskimage whose elements come first, and whose other settings hold where this one has none."""
     dib_cmd: str = "disk-image-create"
+    """The program to run, with its first arguments if it needs some."""
     pause: bool = False
+    """Whether building is suspended; builds that exist go on serving."""
     elements: tuple[str, ...] = ()
+    """Elements of diskimage-builder, of `elements-dir`, or of those that ship with nodepool-lite."""
     formats: tuple[str, ...] = ()
     """Formats wanted besides those that the providers ask for."""
     release: str = ""
-    rebuild_age: Duration = 86400
-    build_timeout: Duration = 28800
+    """Passed to the elements as `DIB_RELEASE`."""
+    rebuild_age: Duration = 86400.0
+    """A build older than this is followed by a new one."""
+    build_timeout: Duration = 28800.0
+    """A build that takes longer is ended and has failed."""
     env_vars: Mapping[str, str] = Field(default_factory=dict)
+    """Environment of the build. Not a place for secrets: `$NODEPOOL_LITE_SECURE` names a file for them."""
     username: str = "jenkins"
+    """The user that the image lets in by SSH."""
     keep_formats: bool = True
+    """Whether the files of a build are kept after they were uploaded everywhere."""
     metadata: Mapping[str, str] = Field(default_factory=dict)
+    """Properties that every provider gives to the image."""
 
 
 class Label(Section):
     """The kind of node that users ask for."""
 
     name: Name
+    """What users ask for: `nodepool-lite grab NAME`."""
     min_ready: Count = 0
     """How many nodes are kept waiting; 0 makes them only on demand."""
-    max_ready_age: Duration = 0
-    """Seconds after which an unused node is replaced by a fresh one; 0 never."""
+    max_ready_age: Duration = 0.0
+    """An unused node that is older is replaced by a fresh one; 0 never."""
     ready_script: str = ""
     """File name of the script in `scripts-dir`, or in /opt/nodepool-scripts of the image."""
-    ready_script_timeout: Duration = 7200
+    ready_script_timeout: Duration = 7200.0
+    """A ready-script that runs longer is ended and has failed."""
     ready_script_retries: Count = 0
     """How often a failed ready-script is run again on the same node."""
     subnodes: Count = 0
-    """How many sub-nodes belong to each node."""
+    """How many sub-nodes belong to each node; they are made and handed out together."""
 
 
 class ProviderImage(Section):
     """A diskimage as this provider uses it."""
 
     name: Name
+    """A diskimage."""
     alias: str = ""
     """Another name that commands know it by at this provider; the old dialect's image name."""
     pause: bool = False
+    """Whether uploads to this provider are suspended; uploads that exist go on serving."""
     meta: Mapping[str, str] = Field(default_factory=dict)
+    """Properties of the image at this provider: at most 5 keys, 255 characters each."""
     config_drive: bool = True
+    """Whether servers made from it get a config drive."""
     format: str = ""
     """Overrides the provider's `image-type` for this image."""
 
@@ -111,78 +133,124 @@ class CloudImage(Section):
     """An image that is already at the provider and is not ours."""
 
     name: Name
+    """How pool labels name it; also the name at the provider, if neither `image-id` nor `image-name` is given."""
     image_id: str = ""
+    """Its id at the provider."""
     image_name: str = ""
+    """Its name at the provider."""
     username: str = "jenkins"
+    """The user that the image lets in by SSH."""
     config_drive: bool = True
+    """Whether servers made from it get a config drive."""
     connection_port: Port = 22
+    """The port of its SSH server."""
 
 
 class PoolLabel(Section):
     """How one pool of a provider makes nodes of a label."""
 
     name: Name
+    """A label."""
     diskimage: Name | None = None
+    """The diskimage it is made from; this or `cloud-image`."""
     cloud_image: Name | None = None
+    """The cloud-image it is made from; this or `diskimage`."""
     min_ram: Positive | None = None
+    """MiB. The qemu driver gives as much; openstack takes the smallest flavor that has as much."""
     cores: Positive | None = None
+    """Virtual CPUs (qemu driver)."""
     disk: Positive | None = None
+    """GiB of disk, at least what the image needs (qemu driver)."""
     flavor_name: str = ""
+    """The flavor; together with `min-ram` a part of its name."""
     key_name: str = ""
+    """The cloud's key pair that servers get."""
     console_log: bool = True
+    """Whether the console log of a server that failed is kept."""
     boot_from_volume: bool = False
+    """Whether the root disk is a volume."""
     volume_size: Positive = 50
+    """GiB of that volume."""
     instance_properties: Mapping[str, str] = Field(default_factory=dict)
+    """Properties that the cloud stores with the server."""
     userdata: str = ""
+    """User data for cloud-init or the like, as is."""
     networks: tuple[str, ...] = ()
+    """Networks by name or id, instead of the pool's."""
 
 
 class ProviderPool(Section):
     """A part of a provider with its own limits and its own labels."""
 
     name: Name = "main"
+    """Its name within the provider."""
     max_servers: Count | None = None
+    """How many servers of this pool there may be; no value is no limit."""
     max_cores: Count | None = None
+    """How many cores they may have together."""
     max_ram: Count | None = None
+    """How many MiB of RAM they may have together."""
     ignore_provider_quota: bool = False
+    """Whether the cloud's quota is left out of account."""
     availability_zones: tuple[str, ...] = ()
+    """Zones to spread servers over."""
     networks: tuple[str, ...] = ()
+    """Networks by name or id."""
     security_groups: tuple[str, ...] = ()
+    """Security groups by name or id."""
     auto_floating_ip: bool = True
+    """Whether a server gets a floating IP where it needs one."""
     host_key_checking: bool = True
+    """Whether a node is logged in to before it counts as ready."""
     node_attributes: Mapping[str, str] = Field(default_factory=dict)
+    """Facts about the nodes of this pool, shown with them."""
     priority: int | None = None
+    """Instead of the provider's."""
     labels: tuple[PoolLabel, ...] = ()
+    """What this pool makes, and how."""
 
 
 class Provider(Section):
     """One source of servers."""
 
     name: Name
+    """Its name; shown with every node and image."""
     driver: Literal["openstack", "qemu", "simulated"] = "openstack"
+    """How to talk to it: `openstack`, `qemu` (this host) or `simulated` (tests)."""
     cloud: str = ""
+    """An entry of clouds.yaml."""
     region_name: str = ""
+    """The region of that cloud."""
     priority: int = 100
     """Lower is asked first."""
     max_concurrency: Positive = 10
     """Servers that are being launched at the same time."""
-    boot_timeout: Duration = 60
-    """Seconds from a running server to the first SSH login."""
-    launch_timeout: Duration = 3600
-    """Seconds from asking for a server until it runs."""
+    boot_timeout: Duration = 60.0
+    """Time from a running server to the first SSH login."""
+    launch_timeout: Duration = 3600.0
+    """Time from asking for a server until it runs."""
     launch_retries: Count = 3
     """Failures in a row that are tried again at once; after these the back-off grows."""
-    image_upload_timeout: Duration = 3600
+    image_upload_timeout: Duration = 3600.0
+    """An upload that takes longer has failed."""
     image_name_format: str = "{image_name}-{timestamp}"
+    """Name of images at the provider: `{image_name}` and `{timestamp}` are filled in."""
     image_type: str = ""
     """Format to upload; empty takes what the driver prefers."""
     hostname_format: str = "{label}-{node_id}"
+    """Host name of nodes: `{label}`, `{node_id}` and `{provider}` are filled in."""
     rate: Duration = 1.0
+    """Seconds between two calls to the provider."""
     clean_floating_ips: bool = True
-    port_cleanup_interval: Duration = 600
+    """Whether floating IPs that no server uses are removed."""
+    port_cleanup_interval: Duration = 600.0
+    """Time between two searches for network ports that are down."""
     diskimages: tuple[ProviderImage, ...] = ()
+    """The diskimages that are uploaded to it; those that its labels name need not be listed."""
     cloud_images: tuple[CloudImage, ...] = ()
+    """Images that it has already."""
     pools: tuple[ProviderPool, ...] = ()
+    """Its parts, each with limits and labels; most have one."""
     accel: Literal["auto", "kvm", "tcg"] = "auto"
     """qemu driver: `auto` tries KVM once and falls back to TCG."""
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -201,7 +269,9 @@ class Config(Section):
     """A whole nodepool.yaml."""
 
     pool_name: Name = "nodepool"
+    """The name of this pool, shown in `status`."""
     state_dir: Path = STATE_DIR
+    """Where the daemon keeps what must survive a restart."""
     elements_dir: Directories = ()
     """Directories with elements, searched in order before the ones that ship with nodepool-lite."""
     images_dir: Path = Field(default_factory=lambda data: _below_state(data, "images"))
@@ -209,33 +279,41 @@ class Config(Section):
     build_log_dir: Path = Field(default_factory=lambda data: _below_state(data, "logs/builds"))
     """One log file per build; by default `logs/builds` in the state directory."""
     build_log_retention: Count = 7
+    """How many build logs are kept for each diskimage."""
     scripts_dir: Directories = ()
     """Directories with ready-scripts, searched in order before the ones that ship with nodepool-lite."""
     private_key: Path | None = None
     """The pool's SSH key; by default `ssh/id_ed25519` in the state directory, made at the first start."""
     zookeeper_servers: tuple[ZooKeeperServer, ...] = ()
     """Empty: the daemon runs a private ZooKeeper on loopback."""
-    zookeeper_timeout: Duration = 10
-    max_hold_age: Duration = 0
-    """The longest hold, in seconds; 0 is unlimited."""
-    check_interval: Duration = 300
-    """Seconds between two logins to each ready node. From `cron: {check: ...}` too."""
-    cleanup_interval: Duration = 600
+    zookeeper_timeout: Duration = 10.0
+    """How long ZooKeeper may be silent before the session is lost."""
+    max_hold_age: Duration = 0.0
+    """The longest hold; 0 is unlimited."""
+    check_interval: Duration = 300.0
+    """Time between two logins to each ready node, to see that it is alive."""
+    cleanup_interval: Duration = 600.0
+    """Time between two searches for servers without a record and records without a server."""
     check_cron: str = ""
-    """Set by `cron: {check: ...}`, in five-field form; wins over the interval."""
+    """When to check, as a cron expression of five fields; wins over the interval."""
     cleanup_cron: str = ""
-    failed_retention: Duration = 3600
+    """As `check-cron`, for the clean-up."""
+    failed_retention: Duration = 3600.0
     """How long the record of a failed node is kept for `show`."""
-    lease_lifetime: Duration = 14400
-    lease_retention: Duration = 86400
+    lease_lifetime: Duration = 14400.0
+    """How long a lease lasts unless `grab --lifetime` says otherwise."""
+    lease_retention: Duration = 86400.0
     """How long an ended lease is kept for `leases --all`."""
     build_jobs: Positive = 1
     """Builds at the same time on one builder."""
     build_min_free: Annotated[float, Field(ge=0)] = 5
     """GiB that must be free under images-dir before a build starts."""
     labels: tuple[Label, ...] = ()
+    """The kinds of nodes that users can ask for."""
     diskimages: tuple[Diskimage, ...] = ()
+    """The images that are built."""
     providers: tuple[Provider, ...] = ()
+    """Where servers come from."""
 
     def label(self, name: str) -> Label | None:
         """Return the label of that name."""

@@ -7,11 +7,13 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from nodepool_lite.config.duration import seconds
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
-from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.settings import Config, Section, split
 from nodepool_lite.config.tree import Item
 
 
@@ -27,15 +29,36 @@ class Shape:
     """No value means the default."""
     free: bool
     """A mapping of values of any type, read as YAML reads them."""
+    duration: bool
+    """Seconds, or a text such as `15m`."""
+    directories: bool
+    """A list of directories, or one text with colons between them."""
 
 
 @cache
 def shapes(section: type[Section]) -> Mapping[str, Shape]:
     """Return the keys of a section as they are written, and what each holds."""
-    return {field.alias or name: _shape(field.annotation) for name, field in section.model_fields.items()}
+    return {field.alias or name: _shape(field) for name, field in section.model_fields.items()}
 
 
-def _shape(annotation: Any) -> Shape:
+def sections() -> tuple[type[Section], ...]:
+    """Return every section there is, each before those that it holds."""
+    found: list[type[Section]] = []
+
+    def visit(section: type[Section]) -> None:
+        if section not in found:
+            found.append(section)
+            for shape in shapes(section).values():
+                if shape.section is not None:
+                    visit(shape.section)
+
+    visit(Config)
+    return tuple(found)
+
+
+def _shape(field: FieldInfo) -> Shape:
+    annotation: Any = field.annotation
+    converters = {getattr(each, "func", None) for each in field.metadata}
     optional = False
     if get_origin(annotation) in {Union, types.UnionType}:
         optional = type(None) in get_args(annotation)
@@ -44,7 +67,8 @@ def _shape(annotation: Any) -> Shape:
     inner = arguments[0] if origin is tuple else None
     section = inner if isinstance(inner, type) and issubclass(inner, Section) else None
     collection = origin in {tuple, Mapping} or (isinstance(origin, type) and issubclass(origin, Mapping))
-    return Shape(section, collection, optional, free=collection and origin is not tuple and arguments[1] is Any)
+    free = collection and origin is not tuple and arguments[1] is Any
+    return Shape(section, collection, optional, free, seconds in converters, split in converters)
 
 
 def known_keys(root: Item, report: Report) -> Item:

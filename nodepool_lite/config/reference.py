@@ -1,0 +1,104 @@
+"""The reference of all keys as Markdown, made from the settings: `python -m nodepool_lite.config.reference [FILE]`."""
+
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from nodepool_lite.config.descriptions import descriptions
+from nodepool_lite.config.duration import spoken
+from nodepool_lite.config.ignored import IGNORED
+from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.validate import Shape, sections, shapes
+
+TARGET = Path("docs/reference/config.md")
+_HEAD = """\
+# nodepool.yaml: every key
+
+<!-- Made by `python -m nodepool_lite.config.reference` from nodepool_lite/config/settings.py: do not edit. -->
+
+Durations are seconds, or a number with a unit: `90s`, `15m`, `8h`, `1d`, `1h30m`. RAM is in MiB, disk in GiB.
+A relative path starts in the file's directory. `%(NODEPOOL_X)` is replaced by the value of the environment variable
+NODEPOOL_X; it is an error when there is none. `nodepool-lite config check` tells all problems of a file at once,
+`config show` prints it with every default, `config schema` prints a JSON schema for editors.
+
+The file is looked for in this order: `--config`, `$NODEPOOL_LITE_CONFIG`, `/etc/nodepool-lite/nodepool.yaml`,
+`/etc/nodepool/nodepool.yaml`. A second file, named by `$NODEPOOL_LITE_SECURE`, may hold `zookeeper-servers` and the
+`env-vars` of `diskimages` (by `name`); what it says is put over the first.
+
+Files of Nodepool 0.3 to 0.5 are read too; `nodepool-lite config convert FILE` writes them in this form.
+"""
+
+
+def markdown() -> str:
+    """Return the whole page."""
+    return "\n".join([_HEAD, *(line for section in sections() for line in _section(section))])
+
+
+def _section(section: type[Section]) -> Iterator[str]:
+    texts = descriptions()[section.__name__]
+    yield f"## {_path(section)}\n"
+    yield f"{texts.summary}\n"
+    yield "| key | type | default | meaning |\n|---|---|---|---|"
+    for (name, field), (key, shape) in zip(section.model_fields.items(), shapes(section).items(), strict=True):
+        yield f"| `{key}` | {_type(field, shape)} | {_default(field, shape)} | {texts.fields[name]} |"
+    if section in IGNORED:
+        keys = "; ".join(f"`{key}` ({why})" for key, why in IGNORED[section].items())
+        yield f"\nAccepted from Nodepool's files and ignored, with a notice: {keys}."
+    yield ""
+
+
+def _path(section: type[Section]) -> str:
+    """Return where a section stands in the file."""
+    if section is Config:
+        return "Top level"
+    for parent in sections():
+        for key, shape in shapes(parent).items():
+            if shape.section is section:
+                above = "" if parent is Config else f"{_path(parent).strip('`')}."
+                return f"`{above}{key}[]`"
+    raise AssertionError(section)
+
+
+def _type(field: FieldInfo, shape: Shape) -> str:
+    """Return a key's type in words."""
+    if shape.duration:
+        return "duration"
+    if shape.section is not None:
+        return f"list of {_path(shape.section)}"
+    return _words(field.annotation)
+
+
+def _words(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in {Union, types.UnionType}:
+        return " or ".join(_words(each) for each in arguments if each is not type(None))
+    if origin is Literal:
+        return ", ".join(f"`{each}`" for each in arguments)
+    if origin is tuple:
+        return "list of paths" if arguments[0] is Path else f"list of {_words(arguments[0])}"
+    if hasattr(annotation, "__metadata__"):
+        return _words(annotation.__origin__)
+    names: dict[Any, str] = {str: "text", bool: "boolean", int: "integer", float: "number", Path: "path"}
+    return names.get(annotation, "mapping")
+
+
+def _default(field: FieldInfo, shape: Shape) -> str:
+    if field.is_required():
+        return "required"
+    if field.default_factory is not None and not shape.collection:
+        return f"`{field.get_default(call_default_factory=True, validated_data={})}`"
+    value = field.default
+    if shape.collection or value in (None, ""):
+        return ""
+    if shape.duration:
+        return f"`{spoken(value)}`"
+    return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
+    target.write_text(markdown(), encoding="utf-8")

@@ -1,0 +1,55 @@
+"""The effective configuration, with every default, as a native file."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nodepool_lite.config import emit
+from nodepool_lite.config.duration import spoken
+from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.validate import shapes
+
+MASK = "********"
+_SECRET = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIAL|(API|PRIVATE|ACCESS)_?KEY", re.IGNORECASE)
+
+
+def show(config: Config, *, masked: bool = True) -> str:
+    """Return the settings as YAML that loads to the same Config; values of secret-looking env-vars are masked."""
+    return emit.to_yaml(emit.from_plain(_section(config, masked)))
+
+
+def _section(section: Section, masked: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for (key, shape), name in zip(shapes(type(section)).items(), type(section).model_fields, strict=True):
+        value = getattr(section, name)
+        if value is None:
+            continue
+        if shape.section is not None:
+            found[key] = [_section(each, masked) for each in value]
+        elif shape.duration:
+            found[key] = _number_or_text(spoken(value))
+        elif name == "env_vars" and masked:
+            found[key] = _masked(value)
+        else:
+            found[key] = _plain(value)
+    return found
+
+
+def _masked(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: MASK if _SECRET.search(name) else value for name, value in variables.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as YAML knows it: paths are text."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _number_or_text(text: str) -> int | float | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
