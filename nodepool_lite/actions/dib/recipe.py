@@ -1,0 +1,71 @@
+"""What one run of disk-image-create is made from, and the hash by which a change of it is seen."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodepool_lite.config.settings import Diskimage
+
+OWN_ELEMENTS = Path(__file__).parent / "elements"
+"""Elements that every build gets, below all others: they only adapt a build to the host it runs on."""
+
+HOST_ELEMENT = "nodepool-build-host"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One build, completely described."""
+
+    diskimage: Diskimage
+    formats: tuple[str, ...]
+    output: Path
+    """Where the image goes, without the suffix that tells the format."""
+    log: Path
+    work_dir: Path
+    """This build's own directory; it is made, and removed when the build has ended. What builds may share is kept in
+    `.cache` beside it."""
+    elements_path: tuple[Path, ...]
+    """Directories of elements, the first that has an element wins; those of diskimage-builder come last."""
+    environment: Mapping[str, str]
+    """For disk-image-create, besides what the host says and below the diskimage's own `env-vars`."""
+
+
+def fingerprint(diskimage: Diskimage, elements_path: Sequence[Path]) -> str:
+    """Return a short hash of what the image is made from: settings and the files of elements found in `elements_path`.
+
+    Elements that ship with diskimage-builder count by name only, and so do the ones that others depend on without
+    being listed, unless they are found in `elements_path` too.
+    """
+    digest = hashlib.sha256()
+    shaping = (
+        diskimage.elements,
+        diskimage.formats,
+        diskimage.release,
+        sorted(diskimage.env_vars.items()),
+        diskimage.dib_cmd,
+    )
+    digest.update(repr(shaping).encode())
+    for directory in _element_directories(diskimage.elements, elements_path):
+        for file in sorted(directory.rglob("*")):
+            if file.is_file():
+                mode = file.stat().st_mode & 0o777
+                digest.update(f"\0{file.relative_to(directory.parent)}\0{mode:o}\0".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _element_directories(elements: Sequence[str], elements_path: Sequence[Path]) -> Iterator[Path]:
+    """Yield the directory of each element in `elements_path`, and of those that it depends on, each once."""
+    pending, seen = list(elements), set[str]()
+    while pending:
+        name = pending.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        directory = next((base / name for base in elements_path if (base / name).is_dir()), None)
+        if directory is not None:
+            yield directory
+            needs = directory / "element-deps"
+            if needs.is_file():
+                pending += needs.read_text().split()

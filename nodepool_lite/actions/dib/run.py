@@ -1,0 +1,178 @@
+"""One image build from start to end: disk-image-create under a supervisor, its log watched, its files published."""
+
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from nodepool_lite.actions.dib import environment, locks, supervisor
+from nodepool_lite.actions.dib.cache import Cache
+from nodepool_lite.actions.dib.host import HostTools, host_tools
+from nodepool_lite.actions.dib.log import CHECKSUMS, LogReader, reason, tail
+from nodepool_lite.actions.dib.recipe import HOST_ELEMENT, Recipe
+from nodepool_lite.actions.dib.sweep import partial_dir
+from nodepool_lite.model.clock import Clock
+from nodepool_lite.model.errors import BuildFailedError, BuildStoppedError, BuildTimeoutError
+from nodepool_lite.model.image import ImageFile
+
+_TICK = 0.2
+_END_PATIENCE = 60.0
+_PRIVATE_MAPPER = 'mkdir -p /dev/mapper && mount -t tmpfs -o mode=0755 mapper /dev/mapper && exec "$@"'
+
+
+def run_build(
+    recipe: Recipe, *, on_phase: Callable[[str], None], stop: threading.Event, clock: Clock
+) -> tuple[ImageFile, ...]:
+    """Build an image and return its files; blocks the calling thread for minutes.
+
+    Each file appears under its final name only when it is complete, with `.sha256` and `.md5` beside it. Whatever
+    happens, no process, mount, loop device or temporary file of the build is left when this returns.
+
+    Args:
+        recipe: What to build.
+        on_phase: Called in this thread, with each change of what DIB is doing.
+        stop: Ends the build when set.
+        clock: Measures the diskimage's `build_timeout`.
+
+    Raises:
+        BuildFailedError: It ended without an image; the message is the last meaningful lines of the log.
+        BuildTimeoutError: It took longer than `build_timeout` seconds.
+        BuildStoppedError: `stop` was set, or somebody ended the supervisor.
+    """
+    deadline = clock.now() + recipe.diskimage.build_timeout
+    with ExitStack() as held:
+        try:
+            work = held.enter_context(locks.claimed(recipe.work_dir))
+            partial = held.enter_context(locks.claimed(partial_dir(recipe.output)))
+        except BlockingIOError:
+            raise BuildFailedError(f"{recipe.output.name} is being built already") from None
+        return _Build(recipe, (work, partial), on_phase, stop, lambda: clock.now() > deadline).run()
+
+
+class _Build:
+    """One build whose directories are claimed. One thread."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        held: tuple[int, int],
+        on_phase: Callable[[str], None],
+        stop: threading.Event,
+        late: Callable[[], bool],
+    ) -> None:
+        self._recipe = recipe
+        self._held = held
+        self._on_phase = on_phase
+        self._stop = stop
+        self._late = late
+        self._phase = ""
+        self._own_cache = recipe.work_dir / "cache"
+        self._partial = partial_dir(recipe.output)
+
+    def run(self) -> tuple[ImageFile, ...]:
+        """Run all of it."""
+        recipe = self._recipe
+        for directory in (recipe.log.parent, recipe.work_dir / "tmp", recipe.work_dir / "locks"):
+            directory.mkdir(parents=True, exist_ok=True)
+        recipe.log.touch()
+        tools = host_tools(recipe.work_dir)
+        variables = environment.environment(recipe, tools.directories, self._own_cache)
+        cache = Cache(recipe.work_dir.parent / ".cache", environment.cache_key(variables))
+        warm = cache.take(self._own_cache)
+        self._note(*tools.reasons, f"the cache is {'warm' if warm else 'cold'}")
+        self._build(tools, variables)
+        files = tuple(self._publish(each) for each in recipe.formats)
+        cache.give_back(self._own_cache)
+        return files
+
+    def _build(self, tools: HostTools, variables: dict[str, str]) -> None:
+        reader = LogReader(self._recipe.log)
+        with self._supervised(tools, variables) as process:
+            while process.poll() is None:
+                self._check()
+                self._say(reader.newest_phase())
+                self._stop.wait(_TICK)
+        self._say(reader.newest_phase())
+        if process.returncode == supervisor.ENDED:
+            raise BuildStoppedError(f"{self._recipe.output.name}: the build was ended from outside")
+        if process.returncode != 0:
+            raise BuildFailedError(reason(tail(self._recipe.log)))
+
+    @contextmanager
+    def _supervised(self, tools: HostTools, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+        recipe = self._recipe
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", supervisor.__name__),
+                *(str(recipe.work_dir), str(self._partial), str(recipe.log)),
+                *(("sh", "-c", _PRIVATE_MAPPER, "sh") if tools.private_mapper else ()),
+                *shlex.split(recipe.diskimage.dib_cmd),
+                *("-n", "-t", ",".join(recipe.formats), "-o", str(self._partial / "image")),
+                *recipe.diskimage.elements,
+                HOST_ELEMENT,
+            ],
+            stdin=subprocess.PIPE,
+            env=variables,
+            cwd=recipe.work_dir,
+            pass_fds=self._held,
+            start_new_session=True,
+        )
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+            process.wait(_END_PATIENCE)
+
+    def _check(self) -> None:
+        """Raise when the build is not to go on."""
+        name = self._recipe.output.name
+        if self._stop.is_set():
+            raise BuildStoppedError(f"{name}: the builder stops")
+        if self._late():
+            seconds = self._recipe.diskimage.build_timeout
+            raise BuildTimeoutError(
+                f"not finished after {seconds:g} s (build-timeout), in {self._phase or 'its start'}"
+            )
+
+    def _publish(self, image_format: str) -> ImageFile:
+        """Write the checksums of one file and give all three their final names."""
+        self._say(CHECKSUMS)
+        source = self._partial / f"image.{image_format}"
+        if not source.is_file():
+            raise BuildFailedError(
+                f"disk-image-create succeeded and left no {image_format} file; see {self._recipe.log}"
+            )
+        target = self._recipe.output.with_name(f"{self._recipe.output.name}.{image_format}")
+        sums = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
+        with source.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                self._check()
+                for each in sums.values():
+                    each.update(chunk)
+            os.fsync(file.fileno())
+        for name, each in sums.items():
+            written = source.with_name(f"{source.name}.{name}")
+            written.write_text(f"{each.hexdigest()}  {target.name}\n")
+            written.rename(target.with_name(f"{target.name}.{name}"))
+        source.rename(target)
+        return ImageFile(
+            format=image_format,
+            path=str(target),
+            size=target.stat().st_size,
+            sha256=sums["sha256"].hexdigest(),
+            md5=sums["md5"].hexdigest(),
+        )
+
+    def _say(self, phase: str) -> None:
+        if phase and phase != self._phase:
+            self._phase = phase
+            self._on_phase(phase)
+
+    def _note(self, *sentences: str) -> None:
+        with self._recipe.log.open("a") as file:
+            file.writelines(f"nodepool-lite: {each}\n" for each in sentences)
