@@ -14,10 +14,13 @@ def open_driver(provider: Provider, *, config: Config, pool_id: str, clock: Cloc
 
             cloud = shared_cloud(f"{config.state_dir}:{provider.name}", clock, parse_options(provider.options))
             return SimulatedDriver(cloud, pool_id)
+        case "qemu":
+            from nodepool_lite.clouds.qemu import QemuDriver  # noqa: PLC0415
+
+            root = config.state_dir / "qemu"
+            return QemuDriver(root, provider.name, pool_id=pool_id, clock=clock, acceleration=provider.accel)
         case "openstack":
             raise BadRequestError(
                 f"provider {provider.name}: the openstack driver is not part of this release yet; "
                 "use `driver: qemu` for servers on this host"
             )
-        case _:
-            raise BadRequestError(f"provider {provider.name}: there is no driver named {provider.driver}")
