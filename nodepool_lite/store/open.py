@@ -1,0 +1,28 @@
+"""From the configuration to a store."""
+
+from nodepool_lite.config.settings import Config
+from nodepool_lite.store._place import Place
+from nodepool_lite.store.zookeeper import ZooKeeperStore
+
+
+def open_store(config: Config, *, watch: bool, timeout: float = 5.0) -> ZooKeeperStore:
+    """Return a connected store: the ZooKeeper that the configuration names, or the running daemon's own.
+
+    Raises:
+        StoreUnavailableError: there is none, or it could not be reached within `timeout` seconds.
+    """
+    return ZooKeeperStore.connect(
+        hosts(config, timeout), timeout=timeout, session_timeout=config.zookeeper_timeout, watch=watch
+    )
+
+
+def hosts(config: Config, timeout: float = 5.0) -> str:
+    """Return where ZooKeeper is, as kazoo takes it: `host:port,host:port/chroot`. Raises StoreUnavailableError."""
+    if not config.zookeeper_servers:
+        return Place(config.state_dir).find(timeout)
+    servers = (
+        f"[{each.host}]:{each.port}" if ":" in each.host else f"{each.host}:{each.port}"
+        for each in config.zookeeper_servers
+    )
+    chroot = next((each.chroot.strip("/") for each in config.zookeeper_servers if each.chroot.strip("/")), "")
+    return ",".join(servers) + (f"/{chroot}" if chroot else "")
