@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nodepool_lite.actions.dib.disk import disk_problem
-from nodepool_lite.actions.dib.fingerprint import fingerprint
+from nodepool_lite.actions.dib.host import disk_problem
+from nodepool_lite.actions.dib.recipe import fingerprint
 from nodepool_lite.clouds.driver import Driver
 from nodepool_lite.clouds.registry import open_driver
 from nodepool_lite.config.load import Loaded
@@ -33,6 +33,8 @@ class LiveConfig:
         self._config: Config | None = None
         self._drivers: dict[str, Driver] = {}
         self._opened: dict[str, str] = {}
+        self._unusable: dict[str, str] = {}
+        """Provider name -> why its driver could not be opened."""
         self._facts = Facts()
         self._pool_id = ""
 
@@ -83,6 +85,11 @@ class LiveConfig:
         """Return what this host knows about scripts, recipes and formats."""
         return self._facts
 
+    def notice(self) -> str:
+        """Return what keeps this process from its work at the moment: unusable providers, a full disk."""
+        obstacle = self._facts.build_obstacle()
+        return "; ".join([*self._unusable.values(), *([f"no image is built: {obstacle}"] if obstacle else [])])
+
     def close(self) -> None:
         """Give back the drivers' connections."""
         for driver in self._drivers.values():
@@ -104,6 +111,7 @@ class LiveConfig:
 
     def _reopened(self, config: Config) -> dict[str, Driver]:
         drivers: dict[str, Driver] = {}
+        self._unusable = {}
         for provider in config.providers:
             mark = f"{config.state_dir}:{provider.fingerprint}"
             if self._opened.get(provider.name) == mark and provider.name in self._drivers:
@@ -113,6 +121,7 @@ class LiveConfig:
                 drivers[provider.name] = open_driver(provider, config=config, pool_id=self._pool_id, clock=self._clock)
                 self._opened[provider.name] = mark
             except CloudError as error:
+                self._unusable[provider.name] = f"provider {provider.name}: {error}"
                 self._log.error("provider.unusable", provider=provider.name, reason=str(error))
         return drivers
 

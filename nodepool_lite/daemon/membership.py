@@ -34,11 +34,12 @@ class Membership:
             config_file=str(self._live.file.path),
             config_digest=self._live.digest,
             config_error=self._live.error,
+            notice=self._live.notice(),
         )
         if present is None or self._session != self._store.session:
             self._replace(member, present)
             self._session = self._store.session
-        elif (present.config_digest, present.config_error) != (member.config_digest, member.config_error):
+        elif _says(present) != _says(member):
             self._store.update(member.but(version=present.version, order=present.order))
 
     def _replace(self, member: Member, present: Member | None) -> None:
@@ -49,3 +50,8 @@ class Membership:
             self._store.create(member)
         except StoreConflictError:
             return  # it changed under us; the next pass looks again
+
+
+def _says(member: Member) -> tuple[str, str, str]:
+    """What may change while the process lives."""
+    return member.config_digest, member.config_error, member.notice

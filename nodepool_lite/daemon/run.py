@@ -17,6 +17,7 @@ from nodepool_lite.actions.dib.run import run_build
 from nodepool_lite.actions.dib.sweep import sweep
 from nodepool_lite.actions.reach import SshReach
 from nodepool_lite.actions.sightings import Sightings
+from nodepool_lite.actions.teardown import pool_id_file
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.daemon import logs
 from nodepool_lite.daemon.engine import Engine
@@ -30,7 +31,7 @@ from nodepool_lite.model.clock import SystemClock
 from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.pool import Pool
 from nodepool_lite.store.base import Store
-from nodepool_lite.store.embedded import EmbeddedZooKeeper
+from nodepool_lite.store.embedded import EmbeddedServer
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
 ROLES = frozenset({"launcher", "builder"})
@@ -67,6 +68,7 @@ def run(
             return 0
         member = Membership(store, roles, live, clock.now())
         pool = _pool(store, config, clock.now())
+        pool_id_file(config.state_dir).write_text(f"{pool.pool_id}\n")
         live.open(pool.pool_id)
         stack.callback(live.close)
         ctx = _context(store, clock, live, log, pool.pool_id)
@@ -99,7 +101,7 @@ def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
     hosts = ",".join(f"{each.host}:{each.port}" for each in config.zookeeper_servers)
     chroot = next((each.chroot for each in config.zookeeper_servers if each.chroot), "")
     if not hosts:
-        server = EmbeddedZooKeeper(config.state_dir)
+        server = EmbeddedServer(config.state_dir)
         hosts = server.start()
         stack.callback(server.stop)
         log.info("zookeeper.embedded", address=hosts)

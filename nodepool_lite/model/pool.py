@@ -26,6 +26,8 @@ class Member(Record):
     config_digest: str = ""
     config_error: str = ""
     """Why the last reload was refused; empty when the file in use is the file on disk."""
+    notice: str = ""
+    """What keeps this process from part of its work at the moment, e.g. a full disk; empty when nothing does."""
 
 
 class Leader(Record):
