@@ -11,6 +11,10 @@ from nodepool_lite.actions.dib import devices
 MARK = ".nodepool-build"
 """A file in every directory that a build made; without it a directory is not ours to remove."""
 
+FIRST_DESCRIPTOR = 200
+"""Inherited descriptors are kept out of the way of the build's programs: mmdebstrap hands its next free one to dash,
+which knows no redirection to a number of two digits."""
+
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[int]:
@@ -19,7 +23,9 @@ def claimed(directory: Path) -> Iterator[int]:
     The directory is removed at the end. Raises BlockingIOError when a living build holds it.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    low = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR)
+    os.close(low)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for entry in directory.iterdir():
