@@ -7,6 +7,9 @@ from nodepool_lite.store.base import PATHS
 
 R = TypeVar("R", bound=Record)
 
+LIMIT = 512 * 1024
+"""Bytes of one record; ZooKeeper cuts the connection at 1 MiB for a whole request (`jute.maxbuffer`)."""
+
 
 def path_of(record: Record) -> str:
     """Return where the record lives below the pool's root, e.g. `nodes/0000000042`.
@@ -25,8 +28,16 @@ def checked(record_id: str) -> str:
 
 
 def encode(record: Record) -> bytes:
-    """Return the JSON that is stored: only what differs from the defaults, without id, version and order."""
-    return record.model_dump_json(exclude_defaults=True).encode()
+    """Return the JSON that is stored: only what differs from the defaults, without id, version and order.
+
+    Raises:
+        ValueError: it is too large for a znode.
+    """
+    data = record.model_dump_json(exclude_defaults=True).encode()
+    if len(data) > LIMIT:
+        name = f"{PATHS[type(record)]}/{record.id}"
+        raise ValueError(f"{name} would take {len(data)} bytes, more than the {LIMIT} that a record may have")
+    return data
 
 
 def decode(kind: type[R], record_id: str, data: bytes, version: int, order: int) -> R:

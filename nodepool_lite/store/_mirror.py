@@ -137,9 +137,7 @@ class Mirror:
 
     def removed(self, record: Record) -> None:
         """Take the record that we deleted out of the view."""
-        present = self.view.get(type(record), record.id)
-        if present and present.order <= record.order:
-            self.view.drop(type(record), record.id)
+        self.view.drop(type(record), record.id)
 
     def _foreign(self, path: str, *, deleted: bool) -> bool:
         relative = path[len(self._root) + 1 :]

@@ -29,7 +29,7 @@ _LOG_LIMIT = 1 << 20
 _log = logging.getLogger(__name__)
 
 
-class EmbeddedServer:
+class EmbeddedZooKeeper:
     """Runs one server for all daemons of this host that share `state_dir`.
 
     The first daemon runs it; the others use it, and one of them takes it over when the first is gone. A server that
