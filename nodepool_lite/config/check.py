@@ -49,7 +49,7 @@ def check(root: Item, report: Report) -> None:
 def _label(label: Item, root: Item, report: Report) -> None:
     name = label.word("name")
     pools = [pool for provider in root.each("providers") for pool in provider.each("pools")]
-    if not any(name == each.word("name") for pool in pools for each in pool.each("labels")):
+    if name and not any(name == each.word("name") for pool in pools for each in pool.each("labels")):
         hint = "add it to the `labels` of a provider's pool, or take it out"
         report.error(label.place("name"), f"no provider makes the label `{name}`", hint)
     script = label.word("ready-script")
@@ -84,7 +84,7 @@ def _pool_label(label: Item, provider: Item, named: _Named, report: Report) -> N
         return
     name, image, cloud_image = label.get("name"), label.get("diskimage"), label.get("cloud-image")
     if name is not None and name.text is not None and name.text not in named.labels:
-        report.error(name.at, f"unknown label `{name.text}`", _suggest(name.text, named.labels, "labels"))
+        report.error(name.at, f"unknown label `{name.text}`", _suggest(name.text, named.labels, "there are no labels"))
     if (image is None) == (cloud_image is None):
         wrong = "neither" if image is None else "both"
         report.error(label.at, f"a label in a pool needs `diskimage` or `cloud-image`; there is {wrong}")
@@ -92,7 +92,7 @@ def _pool_label(label: Item, provider: Item, named: _Named, report: Report) -> N
     if cloud_image is not None and cloud_image.text is not None:
         known = _names(provider.each("cloud-images"))
         if cloud_image.text not in known:
-            suggestion = _suggest(cloud_image.text, known, "the provider's cloud-images")
+            suggestion = _suggest(cloud_image.text, known, "the provider has no cloud-images")
             report.error(cloud_image.at, f"unknown cloud-image `{cloud_image.text}`", suggestion)
 
 
@@ -104,7 +104,7 @@ def _diskimage(diskimage: Item, root: Item, named: _Named, report: Report) -> No
         return
     parents = {each.word("name"): each.word("parent") for each in root.each("diskimages")}
     if parent.text not in named.diskimages:
-        suggestion = _suggest(parent.text, named.diskimages, "diskimages")
+        suggestion = _suggest(parent.text, named.diskimages, "there are no diskimages")
         report.error(parent.at, f"unknown parent diskimage `{parent.text}`", suggestion)
     elif loop := _loop(diskimage.word("name"), parents):
         report.error(parent.at, f"a diskimage cannot be its own ancestor: {' -> '.join(loop)}")
@@ -126,7 +126,7 @@ def _is_diskimage(item: Item | None, named: _Named, report: Report) -> None:
     if item is None or item.text is None:
         return
     if item.text not in named.diskimages:
-        suggestion = _suggest(item.text, named.diskimages, "diskimages")
+        suggestion = _suggest(item.text, named.diskimages, "there are no diskimages")
         report.error(item.at, f"unknown diskimage `{item.text}`", suggestion)
     elif item.text in named.abstract:
         report.error(item.at, f"the diskimage `{item.text}` is abstract", "name one that has it as its `parent`")
@@ -187,5 +187,5 @@ def _names(items: Iterator[Item] | tuple[Item, ...]) -> Collection[str]:
     return {each.word("name"): None for each in items if each.word("name")}
 
 
-def _suggest(word: str, known: Collection[str], where: str) -> str:
-    return did_you_mean(word, known) or f"there are no {where}"
+def _suggest(word: str, known: Collection[str], none: str) -> str:
+    return did_you_mean(word, known) if known else none

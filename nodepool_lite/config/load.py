@@ -127,4 +127,9 @@ def _tree(path: Path, environ: Mapping[str, str], report: Report, seen: Callable
         return None
     for name in variables(text):
         seen(f"{name}={environ.get(name)}".encode(errors="surrogateescape"))
-    return parse(text, str(path), environ, report)
+    root = parse(text, str(path), environ, report)
+    if root is not None and root.entries is None:
+        if not root.empty:
+            report.error(root.at, f"expected a mapping of settings, not {root.kind}")
+        root = root.but({})
+    return root

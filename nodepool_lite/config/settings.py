@@ -40,7 +40,12 @@ class Section(BaseModel):
     """A mapping of the file. Unknown keys are errors."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, alias_generator=kebab, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        defer_build=True,
+        alias_generator=kebab,
+        populate_by_name=True,
     )
 
     @property

@@ -20,7 +20,7 @@ _STAND_IN = "\ue000"
 """Put for the `%`, which cannot start a YAML word, while the text is parsed: one character, so columns stay right."""
 _VARIABLE = re.compile(_STAND_IN + r"\((NODEPOOL_[A-Za-z0-9_]*)\)")
 _NULL = ("", "~", "null", "Null", "NULL")
-_STANDARD_TAGS = "tag:yaml.org,2002:"
+_STANDARD_TAGS = {f"tag:yaml.org,2002:{each}" for each in ("str", "int", "float", "bool", "null", "seq", "map")}
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -233,5 +233,5 @@ class _Composer:
             top.entries[key.text] = replace(value, key_at=key.at)
 
     def _check_tag(self, tag: str | None, at: Position) -> None:
-        if tag and tag != "!" and not tag.startswith(_STANDARD_TAGS):
+        if tag and tag != "!" and tag not in _STANDARD_TAGS:
             self._report.error(at, f"the tag {tag} means nothing here", "leave it out")

@@ -73,10 +73,6 @@ def _shape(field: FieldInfo) -> Shape:
 
 def known_keys(root: Item, report: Report) -> Item:
     """Return the tree with known keys alone; what was left out, or taken as another key, is in `report`."""
-    if root.entries is None:
-        if not root.empty:
-            report.error(root.at, f"expected a mapping of settings, not {root.kind}")
-        return root.but({})
     return _section(root, Config, report)
 
 
@@ -192,7 +188,7 @@ _EXPECTED = {
     "model_type": "a mapping of settings",
     "model_attributes_type": "a mapping of settings",
     "string_too_long": "at most 100 characters",
-    "string_pattern_mismatch": "a name of letters, digits, `.`, `_` and `-` that starts with a letter or digit",
+    "string_pattern_mismatch": "a name of letters, digits, `.`, `_` and `-`, a letter or digit first",
 }
 
 
