@@ -31,7 +31,7 @@ from nodepool_lite.model.clock import SystemClock
 from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.pool import Pool
 from nodepool_lite.store.base import Store
-from nodepool_lite.store.embedded import EmbeddedServer
+from nodepool_lite.store.embedded import EmbeddedZooKeeper
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
 ROLES = frozenset({"launcher", "builder"})
@@ -101,7 +101,7 @@ def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
     hosts = ",".join(f"{each.host}:{each.port}" for each in config.zookeeper_servers)
     chroot = next((each.chroot for each in config.zookeeper_servers if each.chroot), "")
     if not hosts:
-        server = EmbeddedServer(config.state_dir)
+        server = EmbeddedZooKeeper(config.state_dir)
         hosts = server.start()
         stack.callback(server.stop)
         log.info("zookeeper.embedded", address=hosts)
