@@ -1,1 +1,1 @@
-"""Running disk-image-create: supervised, so that nothing of it stays behind, whether or not the host has device-mapper."""
+"""Running disk-image-create: supervised, so that nothing stays behind, with device-mapper and without."""

@@ -1,7 +1,7 @@
 """Reading the log of disk-image-create while it grows: what it is doing, how far it is, and why it failed."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 CHECKSUMS = "checksums"
@@ -13,6 +13,15 @@ _MILESTONES = (
     (re.compile(r"Create image file \["), "block device"),
     (re.compile(r"^Converting image using qemu-img convert"), "qcow2"),
 )
+
+_TAIL = 65536
+_ERROR = re.compile(r"(E|Error|ERROR|error|fatal): ?\S")
+_NOISE = re.compile(
+    r"\s*$|\++ |Unmount |(INFO|DEBUG) |\*\*\* |dib-run-parts |nodepool-lite: |returncode: |"
+    r"[IW]: |(Get|Hit|Ign|Err):\d|Fetched |(Reading|Building) \w+|Running command: |"
+    r"diskimage-builder version |Building elements: "
+)
+_MODULE = re.compile(r"^(?:\w+\.)+(\w+(?:Error|Exception): )")
 
 _BEGINS = {
     # Seconds into a build from a cold cache at which each begins, as a fraction of the whole (measured, Debian 12)
@@ -72,17 +81,30 @@ def phase_fraction(phase: str) -> float:
     return round(begins + (ends - begins) * (int(number[0]) / 100 if number else 0), 3)
 
 
-def tail(path: Path, size: int = 65536) -> list[str]:
-    """Return the last lines of the log, without time stamps."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - size))
-            text = file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return []
-    return [_STAMP.sub("", line).strip() for line in text.splitlines()]
+def reason(log: Path) -> str:
+    """Return why a build failed, from the end of its log: one line, or two when they belong together."""
+    lines = list(_meaningful(_last_phase(_tail(log))))
+    told = [line for line in lines if _ERROR.match(line)]
+    return " / ".join(told[:2] or lines[-2:]) or f"disk-image-create failed and did not say why; see {log}"
 
 
-def reason(lines: Iterable[str]) -> str:
-    """Return why a build failed: placeholder."""
-    return " / ".join(list(lines)[-3:])
+def _tail(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        text = file.read().decode(errors="replace")
+    return [_STAMP.sub("", line).rstrip().removeprefix("> ") for line in text.splitlines()]
+
+
+def _last_phase(lines: list[str]) -> list[str]:
+    """Return what came after the last line that begins a phase: the script that failed was running then."""
+    begin = max((number for number, line in enumerate(lines) if phase_of(line)), default=-1)
+    return lines[begin + 1 :]
+
+
+def _meaningful(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines without shell traces, progress, what DIB says while it cleans up, and frames of tracebacks."""
+    in_traceback = False
+    for line in lines:
+        in_traceback = line.startswith("Traceback (most recent") or (in_traceback and line.startswith(" "))
+        if not in_traceback and not _NOISE.match(line):
+            yield _MODULE.sub(r"\1", line.strip())

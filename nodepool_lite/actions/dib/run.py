@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from nodepool_lite.actions.dib import environment, locks, supervisor
 from nodepool_lite.actions.dib.cache import Cache
 from nodepool_lite.actions.dib.host import HostTools, host_tools
-from nodepool_lite.actions.dib.log import CHECKSUMS, LogReader, reason, tail
+from nodepool_lite.actions.dib.log import CHECKSUMS, LogReader, reason
 from nodepool_lite.actions.dib.recipe import HOST_ELEMENT, Recipe
 from nodepool_lite.actions.dib.sweep import partial_dir
 from nodepool_lite.model.clock import Clock
@@ -100,7 +100,8 @@ class _Build:
         if process.returncode == supervisor.ENDED:
             raise BuildStoppedError(f"{self._recipe.output.name}: the build was ended from outside")
         if process.returncode != 0:
-            raise BuildFailedError(reason(tail(self._recipe.log)))
+            where = f"{self._phase}: " if self._phase else ""
+            raise BuildFailedError(where + reason(self._recipe.log))
 
     @contextmanager
     def _supervised(self, tools: HostTools, variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
