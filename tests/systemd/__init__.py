@@ -1,0 +1,1 @@
+"""Tests of the units: by systemd's own tools, and under a real systemd."""
