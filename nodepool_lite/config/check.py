@@ -49,12 +49,29 @@ def check(root: Item, report: Report) -> None:
 def _label(label: Item, root: Item, report: Report) -> None:
     name = label.word("name")
     pools = [pool for provider in root.each("providers") for pool in provider.each("pools")]
-    if name and not any(name == each.word("name") for pool in pools for each in pool.each("labels")):
+    serving = [pool for pool in pools if name in _names(pool.each("labels"))]
+    if serving:
+        _room(label, serving, report)
+    elif name:
         hint = "add it to the `labels` of a provider's pool, or take it out"
         report.error(label.place("name"), f"no provider makes the label `{name}`", hint)
     script = label.word("ready-script")
     if "/" in script:
         report.error(label.place("ready-script"), "`ready-script`: expected a file name in `scripts-dir`, not a path")
+
+
+def _room(label: Item, pools: list[Item], report: Report) -> None:
+    """Warn about more nodes wanted than all pools of the label may hold."""
+    limits = [_number(pool.get("max-servers")) for pool in pools]
+    wanted = (_number(label.get("min-ready")) or 0) * (1 + (_number(label.get("subnodes")) or 0))
+    known = [each for each in limits if each is not None]
+    if len(known) == len(limits) and wanted > sum(known):
+        message = f"{wanted} servers are to be kept ready, and the pools of this label allow {sum(known)}"
+        report.warning(label.place("min-ready"), message, "raise `max-servers`")
+
+
+def _number(item: Item | None) -> int | None:
+    return int(item.text) if item is not None and item.text is not None and item.text.isdecimal() else None
 
 
 def _provider(provider: Item, named: _Named, report: Report) -> None:

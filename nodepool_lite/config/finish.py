@@ -38,9 +38,16 @@ def finished(config: Config, base: Path, environ: Mapping[str, str]) -> Config:
 
 def _with_parents(image: Diskimage, by_name: Mapping[str, Diskimage]) -> Diskimage:
     """Return the diskimage with what its ancestors say: their elements first, their settings where it has none."""
-    if image.parent is None:
-        return image
-    parent = _with_parents(by_name[image.parent], by_name)
+    line = [image]
+    while line[-1].parent is not None:
+        line.append(by_name[line[-1].parent])
+    merged = line.pop()
+    while line:
+        merged = _child_of(merged, line.pop())
+    return merged
+
+
+def _child_of(parent: Diskimage, image: Diskimage) -> Diskimage:
     inherited = parent.model_fields_set - image.model_fields_set - {"name", "abstract", "parent"}
     update = {name: getattr(parent, name) for name in inherited}
     update["elements"] = (*parent.elements, *_new(image.elements, parent.elements))

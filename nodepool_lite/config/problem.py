@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+_LONGEST = 300
+
 
 class Severity(StrEnum):
     """How bad a problem is: an error keeps the file from being used, the rest is only said."""
@@ -48,15 +50,18 @@ class Report:
 
     def error(self, at: Position, message: str, suggestion: str = "") -> None:
         """Add what keeps the file from being used."""
-        self._problems.append(Problem(Severity.ERROR, *at, message, suggestion))
+        self._add(Severity.ERROR, at, message, suggestion)
 
     def warning(self, at: Position, message: str, suggestion: str = "") -> None:
         """Add what will probably not do what was meant."""
-        self._problems.append(Problem(Severity.WARNING, *at, message, suggestion))
+        self._add(Severity.WARNING, at, message, suggestion)
 
     def notice(self, at: Position, message: str, suggestion: str = "") -> None:
         """Add what is good to know: a key that was translated or is not acted on."""
-        self._problems.append(Problem(Severity.NOTICE, *at, message, suggestion))
+        self._add(Severity.NOTICE, at, message, suggestion)
+
+    def _add(self, severity: Severity, at: Position, message: str, suggestion: str) -> None:
+        self._problems.append(Problem(severity, *at, _one_line(message), _one_line(suggestion)))
 
     @property
     def failed(self) -> bool:
@@ -66,6 +71,12 @@ class Report:
     def problems(self) -> tuple[Problem, ...]:
         """Return them without repetition, in the order of the file."""
         return tuple(sorted(dict.fromkeys(self._problems), key=lambda each: (each.file, each.line, each.column)))
+
+
+def _one_line(text: str) -> str:
+    """Return text that keeps a problem on one line of bearable length, whatever was quoted from the file."""
+    line = "".join(each if each.isprintable() else " " for each in text)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

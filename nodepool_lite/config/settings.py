@@ -328,6 +328,11 @@ class Config(Section):
         """Return the diskimage of that name (parents already merged in)."""
         return next((each for each in self.diskimages if each.name == name), None)
 
+    def resolve_diskimage(self, name: str) -> Diskimage | None:
+        """Return the diskimage that a person means by a name, which may be an alias of it at a provider."""
+        aliases = (image.name for each in self.providers for image in each.diskimages if name and image.alias == name)
+        return self.diskimage(name) or self.diskimage(next(aliases, ""))
+
     def provider(self, name: str) -> Provider | None:
         """Return the provider of that name."""
         return next((each for each in self.providers if each.name == name), None)

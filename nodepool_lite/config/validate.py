@@ -92,7 +92,7 @@ def known_entries(item: Item, section: type[Section], report: Report, also: Coll
             entries[key] = value
         else:
             meant = nearest(key, known)
-            report.error(at, f"unknown key `{key}`", did_you_mean(key, known))
+            report.error(at, f"unknown key `{key}`", did_you_mean(key, {*known, *ignored}))
             if meant is not None and meant not in given:
                 entries.setdefault(meant, value)
     return entries

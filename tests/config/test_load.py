@@ -96,6 +96,11 @@ def test_all_problems_are_told_at_once(write: Write) -> None:
         ("- a list", "1:1: expected a mapping of settings, not a list"),
         ("just words", "1:1: expected a mapping of settings, not `just words`"),
         ("pool_name: x", "1:1: unknown key `pool_name`; did you mean `pool-name`?"),
+        ("webap: {port: 8005}", "1:1: unknown key `webap`; did you mean `webapp`?"),
+        (
+            'build-jobs: "a\\nb"',
+            "1:13: `build-jobs`: expected a whole number, not `a b`",
+        ),
         ("webapp: {port: 8005}", "1:1: notice: ignored: `webapp`; there is no web server yet"),
     ],
 )

@@ -47,6 +47,8 @@ def test_the_articles_file_loads_unchanged() -> None:
     provider = config.providers[0]
     assert (provider.cloud, provider.boot_timeout, provider.image_type, provider.rate) == ("le-cloud", 120, "raw", 10)
     assert [(each.name, each.alias) for each in provider.diskimages] == [("dib-centos-7", "centos-7")]
+    assert config.resolve_diskimage("centos-7") is config.resolve_diskimage("dib-centos-7") is config.diskimages[0]
+    assert config.resolve_diskimage("other") is None
     pool = provider.pools[0]
     assert (pool.name, pool.max_servers, pool.networks, pool.auto_floating_ip) == ("main", 10, ("defaultnet",), True)
     assert [(each.name, each.diskimage, each.min_ram) for each in pool.labels] == [("centos-7", "dib-centos-7", 2048)]
