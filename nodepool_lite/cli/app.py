@@ -1,0 +1,60 @@
+"""What every command works with: the configuration, the store, the time, and who is at the keyboard."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from nodepool_lite.config.settings import Config
+from nodepool_lite.model.clock import Clock, SystemClock
+from nodepool_lite.store.base import Store
+
+T = TypeVar("T")
+
+
+def _open(config: Config, *, watch: bool) -> Store:
+    from nodepool_lite.store.open import open_store  # noqa: PLC0415 - only commands that need ZooKeeper pay for kazoo
+
+    return open_store(config, watch=watch)
+
+
+@dataclass
+class App:
+    """Made once per run from the options before the command; everything is found when it is first needed."""
+
+    config_option: Path | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    open_store: Callable[..., Store] = _open
+
+    @cached_property
+    def config_path(self) -> Path:
+        """The configuration file; raises ConfigError when there is none."""
+        from nodepool_lite.config.load import find  # noqa: PLC0415 - `--help` needs no configuration
+
+        return find(self.config_option, os.environ)
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings; raises ConfigError with all that is wrong with them."""
+        from nodepool_lite.config.load import load_or_raise  # noqa: PLC0415 - the same
+
+        return load_or_raise(self.config_path, os.environ)
+
+    @property
+    def who(self) -> str:
+        """The login name of the user."""
+        from nodepool_lite.service.names import login_name  # noqa: PLC0415 - most lists do not ask
+
+        return login_name(os.environ)
+
+    @contextmanager
+    def store(self, *, watch: bool = False) -> Iterator[Store]:
+        """Give the store, closed at the end; raises StoreUnavailableError within 5 seconds."""
+        store = self.open_store(self.config, watch=watch)
+        try:
+            yield store
+        finally:
+            store.close()

@@ -1,0 +1,52 @@
+"""`nodepool-lite dib-image-list`: the builds of images."""
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from nodepool_lite.cli.app import App
+from nodepool_lite.cli.lazy import Exemplary
+from nodepool_lite.cli.listing import Column
+from nodepool_lite.cli.options import Listing, listing
+from nodepool_lite.cli.times import age
+from nodepool_lite.model.clock import Clock
+from nodepool_lite.model.image import Build
+
+
+def columns(clock: Clock) -> Sequence[Column[Build]]:
+    """Return the columns of a build: those of the old listing in their order, then ours."""
+    return (
+        Column("ID", lambda build: build.name),
+        Column("Image", lambda build: build.diskimage, rank=60),
+        Column("Filename", filename, rank=50),
+        Column("Version", lambda build: build.number, rank=70),
+        Column("State", lambda build: build.state.value),
+        Column("Age", lambda build: age(clock.now() - build.state_since), moves=True),
+        Column("Builder", lambda build: build.builder, rank=40),
+        Column("Formats", lambda build: list(build.formats), rank=30),
+        Column("Comment", lambda build: build.error or build.phase, rank=10),
+    )
+
+
+def filename(build: Build) -> str:
+    """Return the path of the build's files, without the ending that tells the format."""
+    return os.path.splitext(build.files[0].path)[0] if build.files else ""  # noqa: PTH122 - a name may hold dots
+
+
+@click.command(
+    "dib-image-list",
+    cls=Exemplary,
+    short_help="The image builds.",
+    examples={
+        "nodepool-lite dib-image-list": "builds, running and finished",
+        "nodepool-lite dib-image-list --watch": "see what disk-image-create is doing",
+    },
+)
+@listing
+@click.pass_obj
+def command(app: App, listing: Listing) -> None:
+    """Print the runs of disk-image-create, their files and states."""
+    listing.show(
+        app, (Build,), columns(app.clock), lambda records: sorted(records.builds.values(), key=lambda build: build.id)
+    )

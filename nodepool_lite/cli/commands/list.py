@@ -1,0 +1,67 @@
+"""`nodepool-lite list`: the nodes."""
+
+from collections.abc import Sequence
+
+import click
+
+from nodepool_lite.cli.app import App
+from nodepool_lite.cli.lazy import Exemplary
+from nodepool_lite.cli.listing import Column
+from nodepool_lite.cli.options import Listing, listing
+from nodepool_lite.cli.times import age
+from nodepool_lite.model.clock import Clock
+from nodepool_lite.model.node import Node, NodeState
+
+
+def columns(clock: Clock) -> Sequence[Column[Node]]:
+    """Return the columns of a node: those of the old listing in their order, then ours."""
+    return (
+        Column("ID", lambda node: node.id),
+        Column("Provider", lambda node: node.provider, rank=50),
+        Column("AZ", lambda node: node.az, rank=70),
+        Column("Label", lambda node: node.label),
+        Column("Target", lambda _node: "", rank=92),
+        Column("Manager", lambda _node: "", rank=91),
+        Column("Hostname", lambda node: node.hostname, rank=60),
+        Column("NodeName", lambda node: node.hostname, rank=90),
+        Column("Server-ID", lambda node: node.server_id, rank=80),
+        Column("IP", lambda node: node.address, rank=40),
+        Column("State", lambda node: node.state.value),
+        Column("Age", lambda node: age(clock.now() - node.state_since), moves=True),
+        Column("Port", lambda node: node.port if node.address else None, rank=75),
+        Column("Lease", lambda node: node.lease, rank=20),
+        Column("Comment", comment, rank=10),
+    )
+
+
+def comment(node: Node) -> str:
+    """Return what is worth knowing about the state that a node is in."""
+    match node.state:
+        case NodeState.HOLD:
+            return node.hold_reason
+        case NodeState.FAILED:
+            return node.error
+        case NodeState.PREPARING if node.script is not None:
+            return node.script.step or node.script.name
+        case NodeState.DELETING if node.history:
+            return node.history[-1].reason
+    return f"sub-node of {node.primary}" if node.primary else ""
+
+
+@click.command(
+    "list",
+    cls=Exemplary,
+    short_help="The nodes, their states and ages.",
+    examples={
+        "nodepool-lite list": "as much as fits on the terminal",
+        "nodepool-lite list --watch": "the same, going on",
+        "nodepool-lite list -f value --column ID --column State": "for a script",
+    },
+)
+@listing
+@click.pass_obj
+def command(app: App, listing: Listing) -> None:
+    """Print the nodes, the oldest first. Age (DD:HH:MM:SS) is the time in the present state."""
+    listing.show(
+        app, (Node,), columns(app.clock), lambda records: sorted(records.nodes.values(), key=lambda node: node.id)
+    )
