@@ -1,13 +1,15 @@
 """Leases from the hand-out to the end: give, sign, extend, release. Each is one transaction, or changes nothing."""
 
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.settings import Config
-from nodepool_lite.model.errors import KeyFileError, NodepoolError
+from nodepool_lite.model.clock import Clock
+from nodepool_lite.model.errors import KeyFileError, NodepoolError, WaitTimeoutError
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.record import Event
@@ -114,6 +116,27 @@ def sign(store: Store, config: Config, lease: Lease) -> Lease:
         StoreConflictError: the lease has changed since it was read.
     """
     return store.update(_signed(config, lease))
+
+
+def await_signature(store: Store, clock: Clock, lease_id: str, patience: float) -> Lease:
+    """Return the lease once a launcher has signed its certificates. `store` must watch; `patience` is in seconds.
+
+    Raises:
+        WaitTimeoutError: none did.
+        NoSuchThingError: the lease is gone.
+    """
+    changed = threading.Event()
+    deadline = clock.now() + patience
+    with store.subscribe(changed.set):
+        while True:
+            changed.clear()
+            lease = the_lease(store.snapshot().leases, lease_id)
+            if lease.certificates:
+                return lease
+            left = deadline - clock.now()
+            if left <= 0:
+                raise WaitTimeoutError(f"lease {lease.id}: its certificates were not signed; is a launcher running?")
+            changed.wait(left)
 
 
 def set_of(nodes: Mapping[str, Node], node: Node) -> list[Node]:

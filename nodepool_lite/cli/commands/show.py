@@ -1,0 +1,116 @@
+"""`nodepool-lite show`: the whole life of one thing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from nodepool_lite.cli import complete, layout
+from nodepool_lite.cli.app import App
+from nodepool_lite.cli.lazy import Exemplary
+from nodepool_lite.cli.listing import to_json, to_yaml
+from nodepool_lite.cli.options import format_option
+from nodepool_lite.cli.times import local, short
+from nodepool_lite.model.errors import NoSuchThingError
+from nodepool_lite.model.image import Build, Upload
+from nodepool_lite.model.lease import Lease
+from nodepool_lite.model.node import Node
+from nodepool_lite.store.base import Snapshot
+
+KINDS = (Node, Lease, Build, Upload)
+Thing = Node | Lease | Build | Upload
+TIMES = frozenset(
+    {"created", "expires", "wait_until", "hold_until", "asked", "phase_since", "certified_until", "started", "finished"}
+)
+SPANS = frozenset({"lifetime"})
+APART = frozenset({"id", "version", "order", "schema_version", "state", "state_since", "history", "history_limit"})
+
+
+@click.command(
+    "show",
+    cls=Exemplary,
+    short_help="All about one node, lease, build or image, and its history.",
+    examples={
+        "nodepool-lite show 42": "node 0000000042, from the wish to make it until now",
+        "nodepool-lite show debian-12-0000000001 -f json": "a build, for a program",
+    },
+)
+@click.argument("name", metavar="NODE|LEASE|BUILD|IMAGE", shell_complete=complete.recorded(*KINDS))
+@format_option("table", "json", "yaml")
+@click.pass_obj
+def command(app: App, name: str, *, output_format: str) -> None:
+    """Print everything that is recorded of one thing, with the times and reasons of every step it took."""
+    with app.store() as store:
+        records = store.read(*KINDS)
+    thing = _find(records, name)
+    if output_format == "table":
+        click.echo("".join(f"{line}\n" for line in _lines(thing, app.clock.now())), nl=False)
+        return
+    data = {"kind": type(thing).__name__.lower(), "id": thing.id, **thing.model_dump(mode="json")}
+    click.echo(to_json(data) if output_format == "json" else to_yaml(data), nl=False)
+
+
+def _find(records: Snapshot, name: str) -> Thing:
+    from nodepool_lite.service.names import image_named, node_named  # noqa: PLC0415 - completion does without
+
+    found = (
+        records.leases.get(name)
+        or node_named(records.nodes, name)
+        or image_named(records.builds, name)
+        or image_named(records.uploads, name)
+    )
+    if found is None:
+        raise NoSuchThingError(
+            f"there is no node, lease, build or image {name}; see `list`, `leases`, `dib-image-list`"
+        )
+    return found
+
+
+def _lines(thing: Thing, now: float) -> Iterator[str]:
+    kind = "image" if isinstance(thing, Upload) else type(thing).__name__.lower()
+    name = thing.name if isinstance(thing, Build | Upload) else thing.id
+    state = f"{thing.state} for {short(now - thing.state_since)} (since {local(thing.state_since)})"
+    yield from layout.aligned([[kind, name], ["state", state], *_fields(thing, now)])
+    yield ""
+    yield layout.heading("history")
+    yield from layout.aligned(list(_history(thing)))
+
+
+def _fields(thing: Thing, now: float) -> Iterator[list[str]]:
+    for name in type(thing).model_fields:
+        value = getattr(thing, name)
+        if name in APART or value in (None, "", (), {}):
+            continue
+        for key, text in _said(name.replace("_", "-"), name, value, now):
+            yield [key, layout.one_line(text)]
+
+
+def _said(key: str, name: str, value: Any, now: float) -> Iterator[tuple[str, str]]:
+    """Yield the line, or the lines, that tell a field."""
+    if name in TIMES:
+        yield key, f"{local(value)} ({_distance(value, now)})"
+    elif name in SPANS:
+        yield key, short(value)
+    elif name == "files":
+        for file in value:
+            yield "file", f"{file.path} ({file.size / 2**20:.0f} MiB, {file.format}, sha256 {file.sha256})"
+    elif name == "script":
+        for part in type(value).model_fields:
+            if getattr(value, part) not in (None, ""):
+                yield from _said(f"script-{part}".replace("_", "-"), part, getattr(value, part), now)
+    elif isinstance(value, dict):
+        for each, text in value.items():
+            yield f"{key} {each}", str(text)
+    else:
+        yield key, ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _distance(moment: float, now: float) -> str:
+    return f"{short(now - moment)} ago" if moment <= now else f"in {short(moment - now)}"
+
+
+def _history(thing: Thing) -> Iterator[list[str]]:
+    before = thing.history[0].time if thing.history else 0.0
+    for event in thing.history:
+        yield [local(event.time), f"+{event.time - before:.1f}s", event.state, layout.one_line(event.reason)]
+        before = event.time

@@ -1,0 +1,133 @@
+"""Looking at this host the way a doctor would: each part is tried, not guessed at."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nodepool_lite.cli.app import App
+from nodepool_lite.config.settings import Config
+from nodepool_lite.model.errors import CloudError, ConfigError, StoreUnavailableError
+
+PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `note` is worth knowing; `missing` keeps the pool from working."""
+
+    mark: Literal["ok", "note", "missing"]
+    about: str
+    sentence: str
+
+
+def examine(app: App) -> Iterator[Finding]:
+    """Yield what was found, the most basic first."""
+    yield Finding("ok", "python", f"{sys.version.split()[0]} at {sys.executable}")
+    yield _ssh()
+    try:
+        config = app.config
+    except ConfigError as error:
+        yield Finding("missing", "config", str(error))
+        yield from _image_tools()
+        return
+    yield Finding("ok", "config", f"{app.config_path} can be used")
+    yield from _zookeeper(app, config)
+    yield from _image_tools()
+    yield from _disk(config)
+    yield from _permissions(config)
+    yield from _providers(app, config)
+
+
+def _ssh() -> Finding:
+    found = shutil.which("ssh")
+    if found:
+        return Finding("ok", "ssh", found)
+    return Finding("missing", "ssh", "install openssh-client (Debian) or openssh-clients (CentOS)")
+
+
+def _zookeeper(app: App, config: Config) -> Iterator[Finding]:
+    from nodepool_lite.store import open as opening  # noqa: PLC0415 - kazoo is slow to import
+
+    try:
+        with app.store():
+            yield Finding("ok", "zookeeper", f"answers at {opening.hosts(config)}")
+            return
+    except StoreUnavailableError as error:
+        if config.zookeeper_servers:
+            yield Finding("missing", "zookeeper", str(error))
+            return
+    yield from _embedded(config)
+
+
+def _embedded(config: Config) -> Iterator[Finding]:
+    from nodepool_lite.store._java import command  # noqa: PLC0415 - only when ZooKeeper does not answer
+
+    try:
+        command(config.state_dir / "zookeeper")
+    except StoreUnavailableError as error:
+        yield Finding("missing", "zookeeper", str(error))
+        return
+    yield Finding("note", "zookeeper", "installed, not running: `nodepool-lite run` starts its own")
+
+
+def _image_tools() -> Iterator[Finding]:
+    from nodepool_lite.actions.dib.host import missing_tools  # noqa: PLC0415 - only here
+
+    missing = missing_tools()
+    for sentence in missing:
+        yield Finding("missing", "image tools", sentence)
+    if not missing:
+        yield Finding("ok", "image tools", "disk-image-create has all that it needs")
+
+
+def _disk(config: Config) -> Iterator[Finding]:
+    from nodepool_lite.actions.dib.host import disk_problem  # noqa: PLC0415 - only here
+
+    problem = disk_problem(config.images_dir, config.build_min_free)
+    free = shutil.disk_usage(_existing(config.images_dir)).free / 2**30
+    yield Finding("missing", "disk", problem) if problem else Finding("ok", "disk", f"{free:.1f} GiB free for images")
+
+
+def _permissions(config: Config) -> Iterator[Finding]:
+    for about, path in (("state-dir", config.state_dir), ("images-dir", config.images_dir)):
+        place = _existing(path)
+        if os.access(place, os.W_OK | os.X_OK):
+            yield Finding("ok", about, str(path))
+        else:
+            yield Finding("missing", about, f"{place} cannot be written by user {os.geteuid()}: sudo, or chown it")
+
+
+def _providers(app: App, config: Config) -> Iterator[Finding]:
+    from nodepool_lite.clouds.registry import open_driver  # noqa: PLC0415 - only here
+
+    for provider in config.providers:
+        try:
+            driver = open_driver(provider, config=config, pool_id="doctor", clock=app.clock)
+            problems = driver.problems()
+        except CloudError as error:
+            problems = [str(error)]
+        for sentence in problems:
+            yield Finding("missing", provider.name, sentence)
+        if not problems:
+            yield Finding("ok", provider.name, f"driver {provider.driver} can work")
+        if provider.driver == "qemu" and not problems:
+            yield _acceleration(provider.name)
+
+
+def _acceleration(provider: str) -> Finding:
+    from nodepool_lite.clouds.qemu import accel, programs  # noqa: PLC0415 - only with this driver
+
+    answer = accel.probe(programs.find(programs.QEMU))
+    if answer.works:
+        return Finding("ok", provider, f"KVM works: {answer.reason}")
+    return Finding("note", provider, f"KVM does not work, machines will be slow (TCG): {answer.reason}")
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
