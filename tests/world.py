@@ -1,17 +1,19 @@
 """A whole pool in one thread: the real engine, planners and executors on a simulated cloud, SSH and clock."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from nodepool_lite.access.script import ScriptStart, ScriptStatus
-from nodepool_lite.actions.context import Again, Context, Outcome
+from nodepool_lite.actions.context import Context, Outcome
 from nodepool_lite.actions.dib.recipe import Recipe
 from nodepool_lite.actions.sightings import Sightings
 from nodepool_lite.clouds.simulated import SimulatedCloud, SimulatedDriver, SimulatedOptions
 from nodepool_lite.config.settings import Config
-from nodepool_lite.daemon.engine import Engine, Facts
+from nodepool_lite.daemon.engine import Engine, Facts, Workers
 from nodepool_lite.daemon.leadership import Leadership
 from nodepool_lite.model.errors import BuildFailedError, NotYetReachableError
 from nodepool_lite.model.image import ImageFile
@@ -22,12 +24,14 @@ from nodepool_lite.store.memory import MemoryServer, MemoryStore
 from nodepool_lite.testing import FakeClock
 
 POOL_ID = "pool-1"
+Work = Callable[[], Outcome]
+Done = Callable[[Outcome], None]
 
 
 class InlineWorkers:
     """Carries out every action at once, in the caller's thread."""
 
-    def submit(self, action: Action, work, done) -> None:
+    def submit(self, action: Action, work: Work, done: Done) -> None:  # noqa: ARG002 - of the protocol
         """Do it now."""
         done(work())
 
@@ -36,9 +40,9 @@ class HeldWorkers:
     """Keeps actions until the test lets one run: a world in which the order of events is the test's."""
 
     def __init__(self) -> None:
-        self.held: list[tuple[Action, object, object]] = []
+        self.held: list[tuple[Action, Work, Done]] = []
 
-    def submit(self, action: Action, work, done) -> None:
+    def submit(self, action: Action, work: Work, done: Done) -> None:
         """Keep it."""
         self.held.append((action, work, done))
 
@@ -117,17 +121,40 @@ class SimulatedReach:
             raise NotYetReachableError(f"{node.id}: connection refused")
 
 
+@dataclass
+class Launcher:
+    """One process of the pool: its engine, and what a test needs to hurt it."""
+
+    engine: Engine
+    ctx: Context
+
+    @property
+    def store(self) -> MemoryStore:
+        """Its client of the store."""
+        assert isinstance(self.ctx.store, MemoryStore)
+        return self.ctx.store
+
+    def step(self) -> float | None:
+        """One pass of its loop."""
+        return self.engine.step()
+
+    def kill(self) -> None:
+        """End it as SIGKILL does, and let its session expire."""
+        self.store.close()
+
+
 class World:
     """One store, one cloud, and as many launchers as a test starts. Time moves only when the test says so."""
 
-    def __init__(self, config: Config, tmp_path: Path, **options: object) -> None:
+    def __init__(self, config: Config, tmp_path: Path, **options: Any) -> None:
         self.clock = FakeClock()
         self.config = config
         self.server = MemoryServer()
         self.cloud = SimulatedCloud(self.clock, SimulatedOptions(**options))
         self.nodes_inside = SimulatedNodes()
         self.images = tmp_path
-        self.build_error = ""
+        self.broken_images: dict[str, str] = {}
+        """Diskimage name -> why its builds fail."""
         self.built: list[str] = []
         self.scripts: dict[str, str] = {}
         self.recipes: dict[str, str] = {image.name: "recipe-1" for image in config.diskimages}
@@ -135,8 +162,8 @@ class World:
         """The test's own client."""
         self.launcher = self.start()
 
-    def start(self, name: str = "launcher-1", workers: object | None = None) -> Engine:
-        """Start one more process of the pool and return its engine."""
+    def start(self, name: str = "launcher-1", workers: Workers | None = None) -> Launcher:
+        """Start one more process of the pool."""
         store = self.server.connect()
         ctx = Context(
             store=store,
@@ -154,23 +181,16 @@ class World:
             build_environment=lambda _image: {},
         )
         leadership = Leadership(store, name, self._wanted)
-        engine = Engine(ctx, leadership, workers or InlineWorkers(), self._facts)
-        engine.ctx = ctx
-        return engine
+        return Launcher(Engine(ctx, leadership, workers or InlineWorkers(), self._facts), ctx)
 
-    def kill(self, engine: Engine) -> None:
-        """End a process as SIGKILL does, and let its session expire."""
-        engine.ctx.store.close()
-
-    def run(self, seconds: float = 60.0, step: float = 1.0, engine: Engine | None = None) -> None:
+    def run(self, seconds: float = 60.0, step: float = 1.0) -> None:
         """Let the launcher work for `seconds` of the world's time, waking it at least every `step`."""
-        engine = engine or self.launcher
         end = self.clock.now() + seconds
         while self.clock.now() < end:
-            deadline = engine.step()
+            deadline = self.launcher.step()
             pause = step if deadline is None else min(step, max(0.05, deadline - self.clock.now()))
             self.clock.advance(pause)
-        engine.step()
+        self.launcher.step()
 
     def settle(self) -> None:
         """Let the launcher do all that can be done at this moment."""
@@ -198,16 +218,13 @@ class World:
         formats = {provider.name: ("qcow2",) for provider in self.config.providers}
         return Facts(script_digests=self.scripts, recipes=self.recipes, image_formats=formats)
 
-    def _build(self, recipe: Recipe, on_phase) -> tuple[ImageFile, ...]:
+    def _build(self, recipe: Recipe, on_phase: Callable[[str], None]) -> tuple[ImageFile, ...]:
         self.built.append(recipe.diskimage.name)
         on_phase("install.d")
-        if self.build_error:
-            raise BuildFailedError(self.build_error)
+        if recipe.diskimage.name in self.broken_images:
+            raise BuildFailedError(self.broken_images[recipe.diskimage.name])
         path = self.images / f"{recipe.output.name}.qcow2"
         path.write_text("image")
         return tuple(
             ImageFile(format=each, path=str(path), size=5, sha256="0" * 64, md5="0" * 32) for each in recipe.formats
         )
-
-
-__all__ = ["Again", "HeldWorkers", "InlineWorkers", "Outcome", "World"]

@@ -7,11 +7,17 @@ import pytest
 from nodepool_lite.config.settings import Label
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
-from nodepool_lite.model.node import NodeState
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.testing import make_config, make_lease
 from tests.world import World
 
 READY = NodeState.READY
+
+
+def server_of(node: Node) -> str:
+    """The id of the node's server, which it must have."""
+    assert node.server_id is not None
+    return node.server_id
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ def test_a_server_that_vanishes_is_noticed_and_replaced(world: World) -> None:
     """Nobody told us: the next list does."""
     world.run(60)
     node = world.nodes()[0]
-    world.cloud.vanish(node.server_id)
+    world.cloud.vanish(server_of(node))
     world.run(120)
     assert world.records.nodes[node.id].state is NodeState.FAILED
     assert "gone" in world.records.nodes[node.id].error
@@ -103,15 +109,7 @@ def test_a_label_that_cannot_be_built_does_not_starve_another(tmp_path: Path) ->
     """The image of one label never comes; the other label's nodes do."""
     config = make_config(labels=("bad", "good"), min_ready=1, state_dir=tmp_path)
     world = World(config, tmp_path)
-    world.recipes = {"bad": "recipe-1", "good": "recipe-1"}
-    real = world._build
-
-    def build(recipe, on_phase):
-        world.build_error = "no mirror" if recipe.diskimage.name == "bad" else ""
-        return real(recipe, on_phase)
-
-    world._build = build
-    world.launcher = world.start("launcher-2")
+    world.broken_images = {"bad": "no mirror"}
     world.run(300)
     assert [node.label for node in world.nodes(READY)] == ["good"]
     assert world.records.backoffs["build/bad"].error == "no mirror"
@@ -121,10 +119,10 @@ def test_a_label_that_cannot_be_built_does_not_starve_another(tmp_path: Path) ->
 def test_a_failed_build_is_tried_again_at_once_when_its_recipe_changes(tmp_path: Path) -> None:
     """A back-off speaks of one recipe only."""
     world = World(make_config(state_dir=tmp_path), tmp_path)
-    world.build_error = "broken element"
+    world.broken_images = {"debian-12": "broken element"}
     world.run(30)
     before = len(world.built)
-    world.build_error = ""
+    world.broken_images = {}
     world.recipes = {"debian-12": "recipe-2"}
     world.run(5)
     assert len(world.built) == before + 1
@@ -188,7 +186,7 @@ def test_a_ready_script_runs_once_even_if_its_launcher_dies(tmp_path: Path) -> N
     world.nodes_inside.script_seconds = 60
     world.run(20)
     node = world.nodes(NodeState.PREPARING)[0]
-    world.kill(world.launcher)
+    world.launcher.kill()
     world.launcher = world.start("launcher-2")
     world.run(100)
     assert [n.id for n in world.nodes(READY)] == [node.id]
@@ -230,9 +228,9 @@ def test_servers_of_the_pool_that_no_record_knows_are_removed(world: World) -> N
 
 def test_losing_the_store_stops_all_work_until_it_is_back(world: World) -> None:
     """Nothing is started blindly; afterwards everything goes on."""
-    world.launcher.ctx.store.disconnect()
+    world.launcher.store.disconnect()
     world.run(30)
     assert world.cloud.calls["create_server"] == 0
-    world.launcher.ctx.store.reconnect()
+    world.launcher.store.reconnect()
     world.run(60)
     assert len(world.nodes(READY)) == 2
