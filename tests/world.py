@@ -53,6 +53,13 @@ class HeldWorkers:
         done(work())
         return action
 
+    def run_all(self, kind: type[Action] = Action) -> None:
+        """Carry out every action (of `kind`) that is held now, the oldest first."""
+        chosen = [each for each in self.held if isinstance(each[0], kind)]
+        self.held = [each for each in self.held if each not in chosen]
+        for _, work, done in chosen:
+            done(work())
+
 
 @dataclass
 class SimulatedNodes:

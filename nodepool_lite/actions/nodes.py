@@ -99,6 +99,7 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
         fail_node(ctx, node, str(error), retry_at_once=False)
         return DONE
     finally:
+        ctx.sightings.answer(node.id, ctx.clock.now())
         ctx.sightings.look_again(node.provider, ctx.clock.now())
     ctx.log.info("server.asked", node=node.id, label=node.label, provider=node.provider, server=server_id)
     return DONE

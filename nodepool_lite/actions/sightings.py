@@ -15,6 +15,7 @@ class Sightings:
         self._lock = threading.Lock()
         self._clouds: dict[str, CloudView] = {}
         self._checked: dict[str, float] = {}
+        self._answered: dict[str, float] = {}
 
     def clouds(self) -> Mapping[str, CloudView]:
         """Return what each provider said last."""
@@ -60,6 +61,16 @@ class Sightings:
         with self._lock:
             self._clouds[provider] = replace(self._clouds.get(provider, CloudView()), stale=now)
 
+    def answered(self) -> Mapping[str, float]:
+        """Return when the cloud last answered a request for each node's server, in epoch seconds."""
+        with self._lock:
+            return dict(self._answered)
+
+    def answer(self, node_id: str, now: float) -> None:
+        """Remember that the request for a node's server was answered, with whatever it was."""
+        with self._lock:
+            self._answered[node_id] = now
+
     def login(self, node_id: str, now: float) -> None:
         """Remember a successful login."""
         with self._lock:
@@ -69,4 +80,5 @@ class Sightings:
         """Forget all but these nodes and providers."""
         with self._lock:
             self._checked = {key: value for key, value in self._checked.items() if key in nodes}
+            self._answered = {key: value for key, value in self._answered.items() if key in nodes}
             self._clouds = {key: value for key, value in self._clouds.items() if key in providers}

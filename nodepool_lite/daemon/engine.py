@@ -96,6 +96,7 @@ class Engine:
             host=ctx.host,
             leads=self._leadership.held(records),
             clouds=ctx.sightings.clouds(),
+            answered=ctx.sightings.answered(),
             checked=ctx.sightings.checked(),
             attended=self._attended,
             running=self.running,
@@ -147,6 +148,9 @@ class Engine:
     def _tidy(self, now: float) -> None:
         with self._lock:
             self._not_before = {key: moment for key, moment in self._not_before.items() if moment > now}
+        config, records = self._ctx.config(), self._ctx.store.snapshot()
+        providers = frozenset(provider.name for provider in config.providers)
+        self._ctx.sightings.keep(frozenset(records.nodes), providers)
 
     def _deadline(self, actions: list[Action], now: float) -> float | None:
         """The earliest moment at which something that is not at work can be done."""

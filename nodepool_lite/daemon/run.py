@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from nodepool_lite.access.keys import ca_key, pool_key
+from nodepool_lite.access.keys import ca_key, pool_key, public_key_file
 from nodepool_lite.actions.context import Context
 from nodepool_lite.actions.dib.run import run_build
 from nodepool_lite.actions.dib.sweep import sweep
@@ -127,11 +127,10 @@ def _context(store: Store, clock: SystemClock, live: LiveConfig, log: Any, pool_
     config = live.config()
     key = pool_key(config)
     stop = threading.Event()
-    public_key_file = config.state_dir / "ssh" / "pool.pub"
-    public_key_file.write_text(f"{key.public} nodepool-lite\n")
+    public_key = public_key_file(config.state_dir, key)
 
     def build_environment(diskimage: Diskimage) -> dict[str, str]:
-        return {"NODEPOOL_USERNAME": diskimage.username, "NODEPOOL_PUBLIC_KEY_FILE": str(public_key_file)}
+        return {"NODEPOOL_USERNAME": diskimage.username, "NODEPOOL_PUBLIC_KEY_FILE": str(public_key)}
 
     return Context(
         store=store,

@@ -44,7 +44,7 @@ def progress(view: View, now: float) -> Iterator[Action]:
 def _step(view: View, provider: Provider, cloud: CloudView, node: Node, now: float) -> Iterator[Action]:
     match node.state:
         case NodeState.BUILDING:
-            yield from _building(provider, cloud, node, now)
+            yield from _building(view, provider, cloud, node, now)
         case NodeState.TESTING:
             yield from _broken(cloud, node) or _testing(provider, node, now)
         case NodeState.PREPARING:
@@ -57,13 +57,13 @@ def _step(view: View, provider: Provider, cloud: CloudView, node: Node, now: flo
             yield from _removal(cloud, node, ForgetNode(at=now, why="its server is gone", node=node.id), now)
 
 
-def _building(provider: Provider, cloud: CloudView, node: Node, now: float) -> Iterator[Action]:
+def _building(view: View, provider: Provider, cloud: CloudView, node: Node, now: float) -> Iterator[Action]:
     asked = node.asked or now
     server = cloud.server_of(node) if cloud.listed_after(asked) else None
     overdue = asked + provider.launch_timeout
     late = f"not running {provider.launch_timeout:.0f} s after it was asked for"
     if server is None:
-        settled = cloud.listed_after(asked + SETTLE)
+        settled = cloud.listed_after(max(asked, view.answered.get(node.id, 0.0)) + SETTLE)
         if settled and now < overdue:
             yield CreateServer(at=now, why="no server came of the last attempt", node=node.id)
         else:

@@ -55,6 +55,8 @@ class View:
     leads: frozenset[str] = frozenset()
     """What this process leads: `planner`, `builder`, `provider/<name>`."""
     clouds: Mapping[str, CloudView] = field(default_factory=dict)
+    answered: Mapping[str, float] = field(default_factory=dict)
+    """Node id -> when the cloud answered (or failed to answer) this process's latest request for its server."""
     checked: Mapping[str, float] = field(default_factory=dict)
     """Node id -> when a login last succeeded, as far as this process knows."""
     attended: Mapping[str, float] = field(default_factory=dict)

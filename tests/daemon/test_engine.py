@@ -1,6 +1,7 @@
 """The whole loop on a simulated cloud: from an empty pool to ready nodes, and through what can go wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,8 +9,9 @@ from nodepool_lite.config.settings import Label
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.plan.actions import CreateServer, ListImages, ListServers, StartBuild, StartUpload
 from nodepool_lite.testing import make_config, make_lease
-from tests.world import World
+from tests.world import HeldWorkers, World
 
 READY = NodeState.READY
 
@@ -234,3 +236,32 @@ def test_losing_the_store_stops_all_work_until_it_is_back(world: World) -> None:
     world.launcher.store.reconnect()
     world.run(60)
     assert len(world.nodes(READY)) == 2
+
+
+def test_a_cloud_that_takes_long_to_answer_is_not_asked_twice(tmp_path: Path) -> None:
+    """Lists that were taken while the request was still on its way prove nothing."""
+    world = World(make_config(min_ready=1, state_dir=tmp_path), tmp_path)
+    workers = HeldWorkers()
+    world.launcher = world.start("launcher-2", workers)
+    while not any(isinstance(action, CreateServer) for action, _, _ in workers.held):
+        world.launcher.step()
+        for kind in (ListServers, ListImages, StartBuild, StartUpload):
+            workers.run_all(kind)
+    slow = world.cloud.add_server
+
+    def add_server(*args: Any) -> str:
+        for _ in range(10):
+            world.clock.advance(1)
+            world.launcher.step()
+            workers.run_all(ListServers)
+        return slow(*args)
+
+    world.cloud.add_server = add_server  # type: ignore[method-assign]  # the cloud's slowness, nothing of ours
+    workers.run(CreateServer)
+    world.cloud.add_server = slow  # type: ignore[method-assign]
+    for _ in range(20):
+        world.clock.advance(0.2)
+        world.launcher.step()
+        workers.run_all()
+    assert world.cloud.calls["create_server"] == 1
+    assert [node.state for node in world.nodes()] == [READY]
