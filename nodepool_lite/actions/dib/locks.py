@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nodepool_lite.actions.dib import devices
+from nodepool_lite.model.clock import SystemClock
 
 MARK = ".nodepool-build"
 """A file in every directory that a build made; without it a directory is not ours to remove."""
@@ -20,7 +21,7 @@ which knows no redirection to a number of two digits."""
 def claimed(directory: Path) -> Iterator[int]:
     """Make `directory` anew and hold its lock; yields the descriptor, to be inherited by all that works in it.
 
-    The directory is removed at the end. Raises BlockingIOError when a living build holds it.
+    At the end the directory is removed, with what the kernel holds for it. Raises BlockingIOError when a living build holds it.
     """
     directory.mkdir(parents=True, exist_ok=True)
     low = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -34,6 +35,7 @@ def claimed(directory: Path) -> Iterator[int]:
         try:
             yield descriptor
         finally:
+            devices.release(directory, SystemClock())
             devices.remove(directory)
     finally:
         os.close(descriptor)

@@ -97,6 +97,8 @@ class _Build:
                 self._say(reader.newest_phase())
                 self._stop.wait(_TICK)
         self._say(reader.newest_phase())
+        if process.returncode < 0:
+            raise BuildFailedError(f"the supervisor of the build was killed by signal {-process.returncode}")
         if process.returncode == supervisor.ENDED:
             raise BuildStoppedError(f"{self._recipe.output.name}: the build was ended from outside")
         if process.returncode != 0:

@@ -1,0 +1,53 @@
+"""A real Debian image for every test that boots machines, built by the real disk-image-create at most once."""
+
+import fcntl
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+from nodepool_lite.actions.dib.recipe import Recipe, fingerprint
+from nodepool_lite.actions.dib.run import run_build
+from nodepool_lite.config.settings import Diskimage
+from nodepool_lite.config.shipped import elements_dir
+from nodepool_lite.model.clock import SystemClock
+
+DEBIAN = Diskimage(
+    name="debian-12",
+    elements=("debian-minimal", "vm", "nodepool-minimal", "debian-quick"),
+    release="bookworm",
+    dib_cmd="disk-image-create -u",
+    username="jenkins",
+)
+
+
+def debian_image(cache_dir: Path | None = None) -> tuple[Path, Path]:
+    """Return a qcow2 image and the private key that user `jenkins` is logged in with.
+
+    It is built when `cache_dir` (by default $NODEPOOL_TEST_CACHE, or a directory of the user's cache) has none that
+    was made from the elements as they are now; who comes while another builds it, waits. Nobody may write to it.
+    """
+    base = cache_dir or Path(os.environ.get("NODEPOOL_TEST_CACHE") or Path("~/.cache/nodepool-lite/tests").expanduser())
+    home = base / fingerprint(DEBIAN, (elements_dir(),))
+    home.mkdir(parents=True, exist_ok=True)
+    image, key = home / "debian-12.qcow2", home / "id_ed25519"
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not key.exists():
+            subprocess.check_call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tests", "-f", key])
+        if not image.exists():
+            _build(image, key, base / "builds" / f"debian-12-{home.name}")
+    return image, key
+
+
+def _build(image: Path, key: Path, work_dir: Path) -> None:
+    recipe = Recipe(
+        diskimage=DEBIAN,
+        formats=("qcow2",),
+        output=image.with_suffix(""),
+        log=image.with_suffix(".log"),
+        work_dir=work_dir,
+        elements_path=(elements_dir(),),
+        environment={"NODEPOOL_PUBLIC_KEY_FILE": f"{key}.pub"},
+    )
+    run_build(recipe, on_phase=lambda _: None, stop=threading.Event(), clock=SystemClock())
