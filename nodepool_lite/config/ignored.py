@@ -1,7 +1,8 @@
-"""Keys of the current Nodepool dialect that are accepted and not acted on: each is named in a notice."""
+"""Keys that are accepted and not acted on, by anything or by one driver: each is named in a notice."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from nodepool_lite.config.problem import Report
 from nodepool_lite.config.settings import (
     CloudImage,
     Config,
@@ -12,6 +13,7 @@ from nodepool_lite.config.settings import (
     ProviderPool,
     Section,
 )
+from nodepool_lite.config.tree import Item
 
 _PLAIN_ZOOKEEPER = "connections to ZooKeeper are not encrypted"
 _SSH_ONLY = "nodes are reached by SSH with a POSIX shell"
@@ -48,3 +50,44 @@ IGNORED: Mapping[type[Section], Mapping[str, str]] = {
         "host-key-checking": "host keys are always pinned",
     },
 }
+
+_CLOUDS_OWN: Mapping[type[Section], Collection[str]] = {
+    Provider: ("cloud", "region-name", "rate", "clean-floating-ips", "port-cleanup-interval"),
+    ProviderImage: ("config-drive",),
+    ProviderPool: ("availability-zones", "networks", "security-groups", "auto-floating-ip"),
+    PoolLabel: (
+        "flavor-name",
+        "key-name",
+        "boot-from-volume",
+        "volume-size",
+        "instance-properties",
+        "userdata",
+        "networks",
+    ),
+}
+UNUSED: Mapping[str, Mapping[type[Section], Collection[str]]] = {
+    "qemu": {**_CLOUDS_OWN, Provider: (*_CLOUDS_OWN[Provider], "options")},
+    "simulated": {**_CLOUDS_OWN, Provider: (*_CLOUDS_OWN[Provider], "accel")},
+    "openstack": {Provider: ("accel", "options"), PoolLabel: ("cores", "disk")},
+}
+"""By driver: the keys of a provider that it has no use for."""
+
+
+def notice_unused(root: Item, report: Report) -> None:
+    """Name each key of each provider in a native tree that means nothing to the provider's driver."""
+    for provider in root.each("providers"):
+        driver = provider.word("driver") or "openstack"
+        unused = UNUSED.get(driver, {})
+        pools = provider.each("pools")
+        parts: dict[type[Section], tuple[Item, ...]] = {
+            Provider: (provider,),
+            ProviderImage: provider.each("diskimages"),
+            ProviderPool: pools,
+            PoolLabel: tuple(label for pool in pools for label in pool.each("labels")),
+        }
+        for section, keys in unused.items():
+            for item in parts[section]:
+                for key in keys:
+                    if (value := item.get(key)) is not None:
+                        at = value.key_at or value.at
+                        report.notice(at, f"ignored: `{key}`", f"the {driver} driver has no use for it")

@@ -8,6 +8,7 @@ from pathlib import Path
 from nodepool_lite.config.check import check
 from nodepool_lite.config.files import check_files
 from nodepool_lite.config.finish import finished
+from nodepool_lite.config.ignored import notice_unused
 from nodepool_lite.config.old_dialect import Dialect, to_native
 from nodepool_lite.config.problem import Position, Problem, Report, Severity
 from nodepool_lite.config.secure import merged
@@ -66,6 +67,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
     if native is not None:
         root, dialect = native
         check(root, report)
+        notice_unused(root, report)
         check_files(root, base, environ, report)
         config = to_config(root, report)
     config = None if config is None or report.failed else finished(config, base, environ)

@@ -96,6 +96,22 @@ def test_a_name_that_leads_nowhere_is_told_with_what_was_meant(told: Told, old: 
     assert any(message in line for line in told(BASE.replace(old, new, 1))), told(BASE.replace(old, new, 1))
 
 
+def test_keys_that_the_driver_has_no_use_for_are_named(told: Told) -> None:
+    """What only a cloud has is a notice under a qemu provider, and the other way round."""
+    keys = BASE.replace("driver: qemu", "driver: qemu\n    rate: 1").replace(
+        "- labels:", "- networks: [n]\n        labels:"
+    )
+    keys = keys.replace("            diskimage: debian-12", "            diskimage: debian-12\n            cores: 2")
+    unused = "the {} driver has no use for it"
+    assert told(keys) == [
+        f"10:5: notice: ignored: `rate`; {unused.format('qemu')}",
+        f"12:9: notice: ignored: `networks`; {unused.format('qemu')}",
+    ]
+    assert told(keys.replace("driver: qemu", "cloud: c")) == [
+        f"16:13: notice: ignored: `cores`; {unused.format('openstack')}"
+    ]
+
+
 def test_a_longer_loop_of_parents_is_told_on_each_of_them(told: Told) -> None:
     """A loop is shown from every diskimage in it, and one that only leads into it is not blamed."""
     text = """\
