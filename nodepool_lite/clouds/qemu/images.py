@@ -12,6 +12,7 @@ from nodepool_lite.clouds.driver import ImageSpec
 from nodepool_lite.clouds.qemu import disk, locks, records
 from nodepool_lite.clouds.qemu.records import ImageRecord
 from nodepool_lite.clouds.qemu.servers import Servers
+from nodepool_lite.config.ownership import handed_over, made_directory
 from nodepool_lite.model.errors import BadRequestError, TryAgainLaterError
 
 _RECORD = "image.json"
@@ -65,6 +66,7 @@ class Images:
                 **spec.model_dump(exclude={"path"}),
             )
             records.write(record, directory / _RECORD)
+            handed_over(directory / _RECORD)
             with self._servers.quiet():
                 known = self._same(spec)
                 if known:
@@ -85,8 +87,7 @@ class Images:
         """Yield a new directory that nobody sees, and remove it unless it was renamed."""
         with self._servers.quiet():
             self._sweep()
-            directory = self._directory / f".upload-{secrets.token_hex(8)}"
-            directory.mkdir(mode=0o700, parents=True)
+            directory = made_directory(self._directory / f".upload-{secrets.token_hex(8)}", 0o700)
             lock = locks.take(directory / _LOCK, timeout=1)
         try:
             yield directory

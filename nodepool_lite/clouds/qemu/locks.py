@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nodepool_lite.config.ownership import handed_over
 from nodepool_lite.model.errors import TryAgainLaterError
 
 _RETRY = 0.01
@@ -19,7 +20,7 @@ def take(path: Path, timeout: float) -> int:
     Raises:
         TryAgainLaterError: another holder kept it for `timeout` seconds.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _opened(path)
     deadline = time.monotonic() + timeout
     pause = threading.Event()
     while True:
@@ -35,6 +36,17 @@ def take(path: Path, timeout: float) -> int:
             raise
         else:
             return descriptor
+
+
+def _opened(path: Path) -> int:
+    """Open the file, which is nobody's link; one that was not there is made, and belongs to its directory's owner."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+        handed_over(path)
+        return descriptor
 
 
 @contextmanager

@@ -6,8 +6,9 @@ question of one socket from a worker's thread, and that is these lines.
 
 import json
 import os
+import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -74,20 +75,25 @@ class Qmp:
         Raises:
             QmpError: QEMU ended, or did not answer in time.
         """
-        self._receive("QMP")
+        self._receive(lambda message: "QMP" in message)
         self._ask("qmp_capabilities")
         return str(self._ask("query-status")["status"])
 
     def _ask(self, command: str) -> dict[str, Any]:
+        # The answer is known by its id: a caller before us who hung up early may have left one on its way.
+        token = secrets.token_hex(8)
         try:
-            self._file.write(json.dumps({"execute": command}).encode() + b"\n")
+            self._file.write(json.dumps({"execute": command, "id": token}).encode() + b"\n")
             self._file.flush()
         except OSError as error:
             raise QmpError(f"QEMU hung up: {error}") from error
-        return self._receive("return")
+        answer = self._receive(lambda message: message.get("id") == token)
+        if "error" in answer:
+            raise QmpError(f"QEMU refused {command}: {answer['error'].get('desc')}")
+        return dict(answer["return"])
 
-    def _receive(self, key: str) -> dict[str, Any]:
-        """Return the value of the next message that has `key`; events in between are passed over."""
+    def _receive(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Return the next message that is wanted; events and the answers to others are passed over."""
         while True:
             try:
                 message = json.loads(self._file.readline() or b"null")
@@ -95,10 +101,8 @@ class Qmp:
                 raise QmpError(f"QEMU did not answer: {error}") from error
             if message is None:
                 raise QmpError("QEMU hung up")
-            if "error" in message:
-                raise QmpError(f"QEMU refused: {message['error'].get('desc')}")
-            if key in message:
-                return dict(message[key])
+            if wanted(message):
+                return dict(message)
 
 
 def status(directory: Path, timeout: float) -> str | None:

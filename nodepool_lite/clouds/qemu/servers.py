@@ -11,6 +11,7 @@ from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.clouds.qemu import command, host, locks, ports, process, qmp, records
 from nodepool_lite.clouds.qemu.accel import Acceleration
 from nodepool_lite.clouds.qemu.records import ServerRecord
+from nodepool_lite.config.ownership import made_directory
 from nodepool_lite.model.errors import TryAgainLaterError
 
 _RECORD = "server.json"
@@ -47,7 +48,7 @@ class Servers:
 
     def prepare(self) -> None:
         """Make the directories; only their owner may look into them, for they hold nodes' secrets."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made_directory(self.directory, 0o700)
 
     @contextmanager
     def quiet(self) -> Iterator[None]:

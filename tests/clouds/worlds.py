@@ -1,0 +1,75 @@
+"""A cloud as the contract's tests see it, whichever driver talks to it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nodepool_lite.clouds.driver import Driver, Server, ServerSpec
+from nodepool_lite.clouds.qemu import QemuDriver, process
+from nodepool_lite.clouds.simulated import SimulatedCloud, SimulatedDriver, SimulatedOptions
+from nodepool_lite.testing import FakeClock
+
+from . import guests
+
+PROVIDER = "local"
+
+
+@dataclass
+class World:
+    """One cloud that any number of drivers can be opened on."""
+
+    clock: FakeClock
+    directory: Path
+    open: Callable[[str], Driver]
+    stop: Callable[[str], None]
+    """Let a server's machine end, behind the driver's back."""
+
+    def image(self, driver: Driver, name: str = "tiny", pool_id: str = "pool-1") -> str:
+        """Upload an image and return its id."""
+        return driver.upload_image(guests.image(self.directory, name=name, pool_id=pool_id), lambda _: None)
+
+    def booted(self, driver: Driver, server_id: str) -> Server:
+        """Return the server once its time to boot is over."""
+        self.clock.advance(10)
+        return next(each for each in driver.list_servers() if each.id == server_id)
+
+
+def spec(image_id: str, number: int = 1, **fields: Any) -> ServerSpec:
+    """Return what is asked for node `number`."""
+    values: dict[str, Any] = {
+        "pool_id": "pool-1",
+        "node_id": f"{number:010}",
+        "attempt": f"attempt-{number}",
+        "name": f"debian-12-{number:010}",
+        "label": "debian-12",
+        "generation": "g1",
+        "ram": 64,
+    }
+    return ServerSpec(image_id=image_id, **(values | fields))
+
+
+@contextmanager
+def simulated(directory: Path) -> Iterator[World]:
+    """Yield a simulated cloud whose servers boot for five seconds."""
+    clock = FakeClock()
+    cloud = SimulatedCloud(clock, SimulatedOptions(boot_time=5))
+    yield World(clock, directory, lambda pool_id: SimulatedDriver(cloud, pool_id), cloud.stop)
+
+
+@contextmanager
+def qemu(directory: Path) -> Iterator[World]:
+    """Yield this host as a cloud; its machines end with the block."""
+    clock = FakeClock()
+    root = directory / "state" / "qemu"
+
+    def open_driver(pool_id: str) -> QemuDriver:
+        return QemuDriver(root, PROVIDER, pool_id=pool_id, clock=clock, acceleration="tcg")
+
+    servers = root / PROVIDER / "servers"
+    try:
+        yield World(clock, directory, open_driver, lambda server_id: process.kill(servers / server_id))
+    finally:
+        for each in servers.glob("*"):
+            process.kill(each)
