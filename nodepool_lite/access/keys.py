@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nodepool_lite.config.ownership import handed_over, made_directory
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.errors import KeyFileError
 
@@ -58,6 +59,23 @@ def ca_key(state_dir: Path) -> KeyPair:
         KeyFileError: it cannot be read or made.
     """
     return _read_or_make(state_dir / "ssh" / "user_ca", "nodepool-lite user CA")
+
+
+def public_key_file(state_dir: Path, key: KeyPair) -> Path:
+    """Return the file from which images take the public half of the pool's key, written anew when it is another.
+
+    Raises:
+        KeyFileError: it cannot be written.
+    """
+    path = state_dir / "ssh" / "pool.pub"
+    text = f"{key.public} nodepool-lite\n"
+    try:
+        if not path.exists() or path.read_text() != text:
+            made_directory(path.parent, 0o700)
+            _publish(path, text, 0o644, replace=True)
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be written ({error}); run as the pool's user, or with sudo") from None
+    return path
 
 
 def new_host_key() -> KeyPair:
@@ -163,8 +181,7 @@ def _read_or_make(path: Path, comment: str) -> KeyPair:
     except FileNotFoundError:
         pair = new_host_key()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.chmod(0o700)
+        made_directory(path.parent, 0o700).chmod(0o700)
         _publish(path, pair.private_openssh, 0o600)
         made = _read(path)
         _publish(path.with_name(path.name + ".pub"), f"{made.public} {comment}\n", 0o644)
@@ -173,8 +190,8 @@ def _read_or_make(path: Path, comment: str) -> KeyPair:
     return made
 
 
-def _publish(path: Path, text: str, mode: int) -> None:
-    """Let `path` appear whole, unless it is there already."""
+def _publish(path: Path, text: str, mode: int, *, replace: bool = False) -> None:
+    """Let `path` appear whole, unless it is there already; or `replace` what is there."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w") as file:
@@ -182,8 +199,12 @@ def _publish(path: Path, text: str, mode: int) -> None:
             file.write(text)
             file.flush()
             os.fsync(handle)
-        os.link(name, path)
+        handed_over(Path(name))
+        if replace:
+            Path(name).replace(path)
+        else:
+            os.link(name, path)
     except FileExistsError:
         return
     finally:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
