@@ -231,17 +231,6 @@ def test_a_machine_that_does_not_answer_stays_active_while_its_process_lives(
         assert qemu_driver.list_servers()[0].state is ServerState.ACTIVE
 
 
-def test_an_answer_to_a_caller_who_hung_up_is_not_taken_for_ours(qemu_driver: QemuDriver, host: World) -> None:
-    """A launcher that died while it asked does not confuse the next one."""
-    directory = home(host) / boot(qemu_driver, host, guests.HELLO)
-    for _ in range(30):
-        with qmp.Qmp(directory, 5) as hasty:
-            hasty._socket.sendall(b'{"execute": "qmp_capabilities"}\n{"execute": "query-name"}\n')
-        assert qmp.status(directory, 5) in {"running", None}
-
-    eventually(lambda: qmp.status(directory, 5) == "running")
-
-
 def test_a_long_state_directory_is_no_obstacle(host: World) -> None:
     """Socket addresses hold 108 bytes; paths are longer at times."""
     root = host.directory / "state" / ("d" * 120) / "qemu"

@@ -8,11 +8,12 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from nodepool_lite.clouds.qemu import QemuDriver, command, configdrive, locks, ports, programs, records
+from nodepool_lite.clouds.qemu import QemuDriver, command, configdrive, locks, ports, programs, qmp, records
 from nodepool_lite.clouds.qemu.records import ServerRecord
 from nodepool_lite.model.errors import BadRequestError, CapacityError, TryAgainLaterError
 
@@ -233,3 +234,33 @@ def test_a_format_that_qemu_is_not_given_is_refused(qemu_driver: QemuDriver, hos
 
     with pytest.raises(BadRequestError, match="qcow2, raw"):
         qemu_driver.upload_image(asked, lambda _: None)
+
+
+def test_an_answer_to_a_caller_who_was_killed_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """QEMU may still send what the caller before us had asked for; the ids tell whose it is."""
+
+    def late_answers() -> None:
+        caller = listener.accept()[0]
+        with caller, caller.makefile("rw") as lines:
+            lines.write('{"QMP": {}}\n{"return": {}}\n{"error": {"desc": "not for us"}}\n')
+            for answer in ({}, {"status": "running"}):
+                lines.flush()
+                asked = json.loads(lines.readline())
+                lines.write(json.dumps({"return": answer, "id": asked["id"]}) + "\n")
+
+    with qmp.listen(tmp_path) as listener:
+        server = threading.Thread(target=late_answers)
+        server.start()
+        try:
+            assert qmp.status(tmp_path, 5) == "running"
+        finally:
+            server.join()
+
+
+def test_a_monitor_that_nobody_serves_has_no_status(tmp_path: Path) -> None:
+    """A socket file alone is no machine, and its absence no error."""
+    assert qmp.status(tmp_path, 1) is None
+    qmp.listen(tmp_path).close()
+    assert qmp.status(tmp_path, 1) is None
+    with qmp.listen(tmp_path):
+        assert qmp.status(tmp_path, 0.05) is None
