@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-from nodepool_lite.config.settings import Config
 from nodepool_lite.model.clock import Clock, SystemClock
-from nodepool_lite.store.base import Store
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from nodepool_lite.config.settings import Config
+    from nodepool_lite.store.base import Store
 
 
-def _open(config: Config, *, watch: bool) -> Store:
+def _open(config: "Config", *, watch: bool) -> "Store":
     from nodepool_lite.store.open import open_store  # noqa: PLC0415 - only commands that need ZooKeeper pay for kazoo
 
     return open_store(config, watch=watch)
@@ -27,7 +27,7 @@ class App:
 
     config_option: Path | None = None
     clock: Clock = field(default_factory=SystemClock)
-    open_store: Callable[..., Store] = _open
+    open_store: "Callable[..., Store]" = _open
 
     @cached_property
     def config_path(self) -> Path:
@@ -37,7 +37,7 @@ class App:
         return find(self.config_option, os.environ)
 
     @cached_property
-    def config(self) -> Config:
+    def config(self) -> "Config":
         """The settings; raises ConfigError with all that is wrong with them."""
         from nodepool_lite.config.load import load_or_raise  # noqa: PLC0415 - the same
 
@@ -51,7 +51,7 @@ class App:
         return login_name(os.environ)
 
     @contextmanager
-    def store(self, *, watch: bool = False) -> Iterator[Store]:
+    def store(self, *, watch: bool = False) -> "Iterator[Store]":
         """Give the store, closed at the end; raises StoreUnavailableError within 5 seconds."""
         store = self.open_store(self.config, watch=watch)
         try:

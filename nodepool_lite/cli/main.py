@@ -1,5 +1,6 @@
 """`nodepool-lite`: the commands, and what is said before them."""
 
+import os
 from pathlib import Path
 
 import click
@@ -83,4 +84,5 @@ def cli(ctx: click.Context, config_option: Path | None) -> None:
 
 def main() -> None:
     """Run the command line."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads every installed package
     cli(prog_name="nodepool-lite")

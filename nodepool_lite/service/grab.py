@@ -114,12 +114,12 @@ class _Wait:
         with self._store.subscribe(changed.set):
             while True:
                 changed.clear()
-                found = self._look()
-                if found is not None:
-                    return found
                 left = None if until is None else until - self._clock.now()
                 if left is not None and left <= 0:
                     return self._time_is_over()
+                found = self._look()
+                if found is not None:
+                    return found
                 changed.wait(left)
 
     def _look(self) -> Lease | None:
@@ -157,7 +157,7 @@ class _Wait:
             self._tell(sentence)
 
     def _time_is_over(self) -> Lease:
-        wait = spoken(self._lease.wait_until - self._lease.created) if self._lease.wait_until else ""
+        wait = spoken(round((self._lease.wait_until or 0) - self._lease.created, 3))
         reason = f"expired: no node became free within {wait}"
         lease = _withdraw(self._store, self._clock, self._lease.id, reason, keep=True)
         if lease is not None and lease.state is LeaseState.ACTIVE:

@@ -1,11 +1,11 @@
 """From what people type to the records they mean."""
 
 import getpass
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from nodepool_lite.config.problem import did_you_mean
-from nodepool_lite.config.settings import Config, Diskimage, Label, PoolLabel, Provider
+from nodepool_lite.config.settings import Config, Diskimage, Label, Provider
 from nodepool_lite.model.errors import NoSuchThingError
 from nodepool_lite.model.image import Build, Upload
 from nodepool_lite.model.lease import Lease
@@ -78,16 +78,12 @@ def the_provider(config: Config, name: str) -> Provider:
 
 
 def the_diskimage(config: Config, name: str) -> Diskimage:
-    """Return the configured diskimage, or the one behind a label of that name; raises NoSuchThingError."""
+    """Return the diskimage that a name means: its own, an alias, or a label made from it; raises NoSuchThingError."""
     recipes = tuple(each for each in config.diskimages if not each.abstract)
-    known = {each.name for each in recipes}
-    behind = (used.diskimage for used in _pool_labels(config, name) if used.diskimage in known)
-    return _configured("diskimage", recipes, name if name in known else next(behind, None) or name)
-
-
-def _pool_labels(config: Config, label: str) -> Iterable[PoolLabel]:
     pools = (pool for provider in config.providers for pool in provider.pools)
-    return (used for pool in pools for used in pool.labels if used.name == label)
+    behind = (used.diskimage for pool in pools for used in pool.labels if used.name == name and used.diskimage)
+    known = config.resolve_diskimage(name) or config.resolve_diskimage(next(behind, ""))
+    return _configured("diskimage", recipes, name if known is None else known.name)
 
 
 def _configured(kind: str, sections: tuple[Named, ...], name: str) -> Named:
