@@ -248,7 +248,7 @@ def test_ephemeral_records_end_with_their_session(connect: Connect) -> None:
     other = bob.create(MEMBER.but(id="builder-b-2"))
     until_seen(bob, lambda seen: len(seen.members) == 2 and len(seen.leaders) == 1 and len(seen.nodes) == 1)
     alice.close()
-    seen = until_seen(bob, lambda seen: not seen.leaders)
+    seen = until_seen(bob, lambda seen: not seen.leaders and len(seen.members) == 1)
     assert (seen.members, len(seen.nodes)) == ({other.id: other}, 1)
 
 
