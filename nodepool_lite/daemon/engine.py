@@ -30,6 +30,7 @@ class Facts:
     """What a process knows of its own host, refreshed with the configuration."""
 
     script_digests: Mapping[str, str] = field(default_factory=dict)
+    builder: bool = True
     recipes: Mapping[str, str] = field(default_factory=dict)
     image_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     build_obstacle: Callable[[], str] = lambda: ""
@@ -101,6 +102,7 @@ class Engine:
             attended=self._attended,
             running=self.running,
             script_digests=facts.script_digests,
+            builder=facts.builder,
             recipes=facts.recipes,
             image_formats=facts.image_formats,
             build_obstacle=facts.build_obstacle(),

@@ -22,13 +22,15 @@ from nodepool_lite.model.errors import CloudError, ConfigError
 class LiveConfig:
     """Reloaded by the loop's thread; read by all. Drivers whose settings did not change are kept."""
 
-    def __init__(self, path: Path, clock: Clock, log: Any) -> None:
+    def __init__(self, path: Path, clock: Clock, log: Any, *, builder: bool = True) -> None:
         self.file = ConfigFile(path, os.environ)
         self.error = ""
         """Why the file on disk is not in use; empty when it is."""
         self.digest = ""
         self._clock = clock
         self._log = log
+        self._builder = builder
+        """Whether recipes concern this process: a launcher need not have, nor be able to read, the elements."""
         self._lock = threading.Lock()
         self._config: Config | None = None
         self._drivers: dict[str, Driver] = {}
@@ -104,10 +106,14 @@ class LiveConfig:
                     driver.close()
         self._facts = Facts(
             script_digests={label.ready_script: script_digest(config, label.ready_script) for label in config.labels},
-            recipes=_recipes(config),
+            builder=self._builder,
+            recipes=_recipes(config) if self._builder else {},
             image_formats={name: tuple(driver.image_formats) for name, driver in self._drivers.items()},
-            build_obstacle=lambda: disk_problem(config.images_dir, config.build_min_free) or "",
+            build_obstacle=lambda: self._obstacle(config),
         )
+
+    def _obstacle(self, config: Config) -> str:
+        return (disk_problem(config.images_dir, config.build_min_free) or "") if self._builder else ""
 
     def _reopened(self, config: Config) -> dict[str, Driver]:
         drivers: dict[str, Driver] = {}

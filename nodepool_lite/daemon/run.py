@@ -57,7 +57,7 @@ def run(
     log = logs.setup(log_format, log_level)
     clock = SystemClock()
     notifier = Notifier()
-    live = LiveConfig(config_path, clock, log)
+    live = LiveConfig(config_path, clock, log, builder="builder" in roles)
     config = live.start()
     loop = Loop(clock, notifier, log)
     with ExitStack() as stack:

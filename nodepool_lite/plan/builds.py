@@ -81,7 +81,9 @@ def outlived(view: View) -> Iterator[Action]:
 
 
 def removals(view: View, now: float) -> Iterator[Action]:
-    """Yield the removal of files of builds marked for deletion, on the host that holds them."""
+    """Yield the removal of files of builds marked for deletion, by a builder on the host that holds them."""
+    if not view.builder:
+        return
     needed = _needed_builds(view)
     for build in view.records.builds.values():
         if build.state is BuildState.DELETING and build.builder == view.host and build.id not in needed:

@@ -29,7 +29,7 @@ def _all(view: View, now: float) -> Iterator[Action]:
         yield from aged(view)
         yield from surplus(view)
         yield from launches(view, now)
-        yield from void_backoffs(view)
+    yield from void_backoffs(view)
     yield from progress(view, now)
     yield from aliens(view)
     yield from alien_images(view)

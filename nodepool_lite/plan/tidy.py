@@ -9,12 +9,11 @@ from nodepool_lite.plan.view import View
 
 
 def void_backoffs(view: View) -> Iterator[ForgetBackoff]:
-    """Yield the removal of back-offs whose fingerprint is nobody's any more."""
+    """Yield the removal of back-offs whose fingerprint is nobody's any more; those of builds on the builder's word."""
     valid = _fingerprints(view)
     for backoff in view.records.backoffs.values():
-        if backoff.id.startswith("build/") and not view.recipes:
-            continue  # only a builder can tell
-        if valid.get(backoff.id) != backoff.fingerprint:
+        judge = "builder" if backoff.id.startswith("build/") else "planner"
+        if judge in view.leads and valid.get(backoff.id) != backoff.fingerprint:
             yield ForgetBackoff(at=0, why="the configuration has changed", backoff=backoff.id)
 
 

@@ -65,8 +65,10 @@ class View:
     """Keys of the actions that this process is carrying out."""
     script_digests: Mapping[str, str] = field(default_factory=dict)
     """Ready-script name -> hash of its content; absent when it is only in the image."""
+    builder: bool = True
+    """Whether this process is a builder: only such a one may touch the files of this host's builds."""
     recipes: Mapping[str, str] = field(default_factory=dict)
-    """Diskimage name -> fingerprint of its recipe on this host."""
+    """Diskimage name -> fingerprint of its recipe on this host; of builders only."""
     image_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Provider name -> formats that its driver takes, the preferred first."""
     build_obstacle: str = ""

@@ -34,7 +34,8 @@ class EmbeddedZooKeeper:
 
     The first daemon runs it; the others use it, and one of them takes it over when the first is gone. A server that
     dies is started again; one that outlived its daemon is replaced. Locks say who is alive, not process ids: the daemon
-    holds one, the server (which inherits the open file) another.
+    holds one, the server (which inherits the open file) another. Only daemons of the user who owns the directory
+    `zookeeper` run the server, so that it never finds files there that it may not read; others, root too, only use it.
 
     A thread of its own starts the server and waits for its end. The kernel kills the server when that thread dies,
     which it does with the daemon and not before: no server outlives a daemon that was killed.
@@ -62,9 +63,11 @@ class EmbeddedZooKeeper:
             StoreUnavailableError: something is not installed, or it did not answer within `timeout` seconds.
         """
         self._place.directory.mkdir(parents=True, exist_ok=True)
-        self._place.data.mkdir(mode=0o700, exist_ok=True)
-        _java.command(self._place.config)  # so that what is missing is said now, by this thread
-        self._keeper.start()
+        owner = self._place.directory.stat().st_uid
+        if owner == os.geteuid():
+            self._place.data.mkdir(mode=0o700, exist_ok=True)
+            _java.command(self._place.config)  # so that what is missing is said now, by this thread
+            self._keeper.start()
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self._failures < _ATTEMPTS:
             address = self._place.address()
@@ -72,6 +75,11 @@ class EmbeddedZooKeeper:
                 return address
             self._stopping.wait(_POLL)
         self.stop()
+        if owner != os.geteuid():
+            raise StoreUnavailableError(
+                f"the embedded ZooKeeper is run by the owner of {self._place.directory} (user id {owner}), "
+                f"and did not answer within {timeout:g} s; start that user's daemon first"
+            )
         raise StoreUnavailableError(f"the embedded ZooKeeper does not start: {self._last_words()}")
 
     def stop(self) -> None:
