@@ -21,7 +21,10 @@ which knows no redirection to a number of two digits."""
 def claimed(directory: Path) -> Iterator[int]:
     """Make `directory` anew and hold its lock; yields the descriptor, to be inherited by all that works in it.
 
-    At the end the directory is removed, with what the kernel holds for it. Raises BlockingIOError when a living build holds it.
+    At the end the directory is removed, with what the kernel holds for it.
+
+    Raises:
+        BlockingIOError: a living build holds it.
     """
     directory.mkdir(parents=True, exist_ok=True)
     low = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

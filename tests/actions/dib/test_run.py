@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_build_tells_its_phases_once_each(workshop: Workshop) -> None:
 
     assert phases[0].startswith("root.d/")
     assert phases[-1] == CHECKSUMS
-    assert all(before != after for before, after in zip(phases, phases[1:], strict=False))
+    assert all(before != after for before, after in pairwise(phases))
 
 
 def test_a_failing_element_is_told_in_its_own_words(workshop: Workshop) -> None:
@@ -94,7 +95,7 @@ def test_a_killed_supervisor_fails_the_build(workshop: Workshop) -> None:
         build = threads.submit(workshop.build, recipe)
         wait_until(lambda: recipe.log.exists() and "| pausing" in recipe.log.read_text())
         os.kill(workshop.supervisor(), signal.SIGKILL)
-        with pytest.raises(BuildFailedError, match="supervisor .* killed by signal 9"):
+        with pytest.raises(BuildFailedError, match=r"supervisor .* killed by signal 9"):
             build.result(timeout=30)
 
     assert workshop.traces() == []
