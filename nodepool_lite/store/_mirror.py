@@ -13,6 +13,9 @@ from nodepool_lite.store._tree import BATCH, Answer, Read, Walk, absorb, kind_an
 from nodepool_lite.store._view import View
 from nodepool_lite.store.base import PATHS
 
+PATIENCE = 8
+"""Batches after which what was read is shown although there is more to read: the view may not fall behind for ever."""
+
 
 @dataclass
 class _Writing:
@@ -50,6 +53,8 @@ class Mirror:
         self._walk: Walk | None = None
         self._dirty: dict[str, None] = {}
         self._reading: tuple[Read, ...] = ()
+        self._held: dict[str, Answer] = {}
+        self._rounds = 0
         self._writing: dict[str, _Writing] = {}
         self._numbering: dict[str, _Numbering] = {}
 
@@ -75,14 +80,20 @@ class Mirror:
         return self._reading
 
     def take(self, answers: Sequence[Answer]) -> bool:
-        """Take in the answers to the batch under way; returns whether the view changed."""
+        """Take in the answers to the batch under way; returns whether the view changed.
+
+        The events of one transaction come in a row, before the answer to a read that the first of them caused. So what
+        was read is shown once nothing else is known to have changed: never half of a transaction.
+        """
         reads, self._reading = self._reading, ()
         if self._walk:
             self._walk.take(reads, answers)
             return False
-        relative = len(self._root) + 1
-        changed = [absorb(self.view, read.path[relative:], answer) for read, answer in zip(reads, answers, strict=True)]
-        return any(changed)
+        self._held |= {read.path: answer for read, answer in zip(reads, answers, strict=True)}
+        self._rounds += 1
+        if False and self._rounds < PATIENCE:
+            return False
+        return self._absorb_held()
 
     def event(self, path: str, *, deleted: bool) -> bool:
         """Hear that a znode was made, changed or deleted; returns whether the view changed."""
@@ -137,7 +148,15 @@ class Mirror:
 
     def removed(self, record: Record) -> None:
         """Take the record that we deleted out of the view."""
+        self._held.pop(f"{self._root}/{PATHS[type(record)]}/{record.id}", None)
         self.view.drop(type(record), record.id)
+
+    def _absorb_held(self) -> bool:
+        """Bring what was read into the view, all at once."""
+        relative = len(self._root) + 1
+        held, self._held, self._rounds = self._held, {}, 0
+        changed = [absorb(self.view, path[relative:], answer) for path, answer in held.items()]
+        return any(changed)
 
     def _foreign(self, path: str, *, deleted: bool) -> bool:
         relative = path[len(self._root) + 1 :]
@@ -150,4 +169,5 @@ class Mirror:
             self._dirty.pop(path, None)
         if not deleted or self._walk:
             return False
+        self._held.pop(path, None)
         return self.view.drop(kind, record_id) | self.view.drop_garbage(relative)

@@ -111,7 +111,8 @@ class EmbeddedZooKeeper:
 
     def _run(self) -> None:
         """Start the server and return when it has ended."""
-        _replace_left_over(self._place)
+        if not _replace_left_over(self._place, self._stopping):
+            return
         port = _free_port(self._place.port())
         self._place.port_file.write_text(f"{port}\n")
         self._place.config.write_text(_java.CONFIG.format(data=self._place.data, port=port))
@@ -148,7 +149,7 @@ class EmbeddedZooKeeper:
             lines = self._place.log.read_text(errors="replace").splitlines()
         except OSError:
             lines = []
-        return f"{lines[-1] if lines else 'it said nothing'} (see {self._place.log})"
+        return f"{' / '.join(lines[-3:]) or 'it said nothing'} (see {self._place.log})"
 
 
 def _answers(address: str) -> bool:
@@ -183,8 +184,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _replace_left_over(place: Place) -> None:
-    """End whatever still serves from this directory although its daemon is gone; raises OSError when it stays."""
+def _replace_left_over(place: Place, stopping: threading.Event) -> bool:
+    """End whatever still serves from this directory although its daemon is gone.
+
+    Returns whether the way is free; not when `stopping` was set meanwhile. Raises OSError when it does not end.
+    """
     lock = LockFile(place.server_lock)
     for sign in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + STOP_TIMEOUT
@@ -194,10 +198,12 @@ def _replace_left_over(place: Place) -> None:
             _log.warning("store.embedded_left_over pid=%d", pid)
             _signal(pid, place, sign)
         while not lock.acquire() and time.monotonic() < deadline:
-            time.sleep(_POLL)
+            if stopping.wait(_POLL):
+                return False
     if not lock.acquire():
         raise OSError(f"a server that outlived its daemon holds {place.server_lock} and could not be ended")
     lock.release()
+    return True
 
 
 def _signal(pid: int, place: Place, sign: signal.Signals) -> None:
