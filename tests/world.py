@@ -49,16 +49,21 @@ class HeldWorkers:
     def run(self, kind: type[Action] | None = None) -> Action:
         """Carry out the oldest held action (of `kind`)."""
         index = next(i for i, (action, _, _) in enumerate(self.held) if kind is None or isinstance(action, kind))
+        return self.run_at(index)
+
+    def run_at(self, index: int) -> Action:
+        """Carry out one held action by its place."""
         action, work, done = self.held.pop(index)
         done(work())
         return action
 
-    def run_all(self, kind: type[Action] = Action) -> None:
-        """Carry out every action (of `kind`) that is held now, the oldest first."""
-        chosen = [each for each in self.held if isinstance(each[0], kind)]
+    def run_all(self, *kinds: type[Action]) -> list[Action]:
+        """Carry out all that is held now (of `kinds`), the oldest first."""
+        chosen = [each for each in self.held if not kinds or isinstance(each[0], kinds)]
         self.held = [each for each in self.held if each not in chosen]
         for _, work, done in chosen:
             done(work())
+        return [action for action, _, _ in chosen]
 
 
 @dataclass
@@ -164,6 +169,8 @@ class World:
         """Diskimage name -> why its builds fail."""
         self.built: list[str] = []
         self.scripts: dict[str, str] = {}
+        self.meanwhile: Callable[[], object] = lambda: None
+        """Called while a launcher gathers what it plans from, between its records and its facts."""
         self.recipes: dict[str, str] = {image.name: "recipe-1" for image in config.diskimages}
         self.store: MemoryStore = self.server.connect()
         """The test's own client."""
@@ -222,6 +229,7 @@ class World:
         return frozenset({"planner", "builder", *(f"provider/{p.name}" for p in self.config.providers)})
 
     def _facts(self) -> Facts:
+        self.meanwhile()
         formats = {provider.name: ("qcow2",) for provider in self.config.providers}
         return Facts(script_digests=self.scripts, recipes=self.recipes, image_formats=formats)
 

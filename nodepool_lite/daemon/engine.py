@@ -13,7 +13,10 @@ from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.handout import attendance
 from nodepool_lite.plan.plan import plan
 from nodepool_lite.plan.view import View
+from nodepool_lite.store.base import Snapshot
 
+CRASH_PAUSE = 5.0
+"""Seconds after a step that ended in an unforeseen error."""
 REPLANS = 50
 """Passes after which a step ends even if inline actions still change something; the loop comes back at once."""
 
@@ -49,6 +52,10 @@ class Engine:
         self._running: dict[str, Action] = {}
         self._not_before: dict[str, float] = {}
         self._attended: Mapping[str, float] = {}
+        self._me = ""
+        self._led_since: Mapping[str, float] = {}
+        self._crash = ""
+        """The latest unforeseen error of a step: said once."""
         self.why = ""
         """A sentence on what the last step did, for people."""
 
@@ -68,18 +75,26 @@ class Engine:
         except NodepoolError as error:
             self.why = str(error)
             return self._ctx.clock.now() + 1.0
+        except Exception as error:  # the loop's edge: a mistake about one record must not end the care for the others
+            self.why = f"internal error: {error!r}"
+            if self.why != self._crash:
+                self._crash = self.why
+                self._ctx.log.exception("step.crashed")
+            return self._ctx.clock.now() + CRASH_PAUSE
 
     def _step(self) -> float | None:
         self._leadership.campaign()
         started = 0
         for _ in range(REPLANS):
             now = self._ctx.clock.now()
-            actions = plan(self._view(now), now)
-            self._tidy(now)
-            inline = self._inline_due(actions, now)
+            view = self._view(now)
+            actions = plan(view, now)
+            due = self._due(actions, view.running, now)
+            started += self._start([action for action in due if not action.inline])
+            inline = [action for action in due if action.inline]
             if not inline:
-                started += self._start_due(actions, now)
-                self.why = f"{len(self._running)} running, {started} started"
+                self._tidy(view.records, now)
+                self.why = f"{len(self.running)} running, {started} started"
                 return self._deadline(actions, now)
             for action in inline:
                 self._settle(action, carry_out(self._ctx, action))
@@ -87,7 +102,9 @@ class Engine:
 
     def _view(self, now: float) -> View:
         ctx = self._ctx
+        running = self.running  # before the records: what ended meanwhile has written, so its effect is not missed
         records = ctx.store.snapshot()
+        leads = self._lead(records, now)
         self._attended = attendance(records.leases.values(), records.waiters.keys(), self._attended, now)
         facts = self._facts()
         return View(
@@ -95,12 +112,13 @@ class Engine:
             config=ctx.config(),
             me=self._leadership.me,
             host=ctx.host,
-            leads=self._leadership.held(records),
+            leads=leads,
+            led_since=self._led_since,
             clouds=ctx.sightings.clouds(),
             answered=ctx.sightings.answered(),
             checked=ctx.sightings.checked(),
             attended=self._attended,
-            running=self.running,
+            running=running,
             script_digests=facts.script_digests,
             builder=facts.builder,
             recipes=facts.recipes,
@@ -108,26 +126,32 @@ class Engine:
             build_obstacle=facts.build_obstacle(),
         )
 
-    def _due(self, actions: list[Action], now: float) -> list[Action]:
-        """The actions whose time has come, one for each key, without those at work or told to wait."""
+    def _lead(self, records: Snapshot, now: float) -> frozenset[str]:
+        """Return what this process leads, and remember since when; a new session begins anew."""
+        leads = self._leadership.held(records)
+        before = self._led_since if self._leadership.me == self._me else {}
+        self._me = self._leadership.me
+        self._led_since = {name: before.get(name, now) for name in leads}
+        return leads
+
+    def _due(self, actions: list[Action], running: frozenset[str], now: float) -> list[Action]:
+        """The actions whose time has come, one for each key, without those told to wait and those `running` at plan.
+
+        What ended since the plan was made may have changed what was planned for it: its end brings the next plan.
+        """
         chosen: dict[str, Action] = {}
         with self._lock:
             for action in actions:
-                if action.at <= now and action.key not in self._running and self._not_before.get(action.key, 0) <= now:
+                if action.at <= now and action.key not in running and self._not_before.get(action.key, 0) <= now:
                     chosen.setdefault(action.key, action)
         return list(chosen.values())
 
-    def _inline_due(self, actions: list[Action], now: float) -> list[Action]:
-        return [action for action in self._due(actions, now) if action.inline]
-
-    def _start_due(self, actions: list[Action], now: float) -> int:
-        started = 0
-        for action in self._due(actions, now):
+    def _start(self, actions: list[Action]) -> int:
+        for action in actions:
             with self._lock:
                 self._running[action.key] = action
             self._workers.submit(action, self._work(action), self._done(action))
-            started += 1
-        return started
+        return len(actions)
 
     def _work(self, action: Action) -> Callable[[], Outcome]:
         return lambda: carry_out(self._ctx, action)
@@ -147,11 +171,11 @@ class Engine:
             else:
                 self._not_before.pop(action.key, None)
 
-    def _tidy(self, now: float) -> None:
+    def _tidy(self, records: Snapshot, now: float) -> None:
+        """Forget what is remembered about what is no more."""
         with self._lock:
             self._not_before = {key: moment for key, moment in self._not_before.items() if moment > now}
-        config, records = self._ctx.config(), self._ctx.store.snapshot()
-        providers = frozenset(provider.name for provider in config.providers)
+        providers = frozenset(provider.name for provider in self._ctx.config().providers)
         self._ctx.sightings.keep(frozenset(records.nodes), providers)
 
     def _deadline(self, actions: list[Action], now: float) -> float | None:

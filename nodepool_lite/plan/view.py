@@ -54,6 +54,8 @@ class View:
     host: str = ""
     leads: frozenset[str] = frozenset()
     """What this process leads: `planner`, `builder`, `provider/<name>`."""
+    led_since: Mapping[str, float] = field(default_factory=dict)
+    """Since when this process leads each of these without a break: nothing that happened before was looked after."""
     clouds: Mapping[str, CloudView] = field(default_factory=dict)
     answered: Mapping[str, float] = field(default_factory=dict)
     """Node id -> when the cloud answered (or failed to answer) this process's latest request for its server."""

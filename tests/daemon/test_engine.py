@@ -9,7 +9,7 @@ from nodepool_lite.config.settings import Label
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
-from nodepool_lite.plan.actions import CreateServer, ListImages, ListServers, StartBuild, StartUpload
+from nodepool_lite.plan.actions import Action, CreateServer, ListImages, ListServers, StartBuild, StartUpload
 from nodepool_lite.testing import make_config, make_lease
 from tests.world import HeldWorkers, World
 
@@ -59,7 +59,8 @@ def test_a_taken_node_is_asked_for_again_in_the_very_next_step(world: World) -> 
     """The replacement does not wait for anything: one step after the change the cloud has been asked."""
     world.run(60)
     node = world.nodes()[0]
-    world.store.update(node.to(NodeState.IN_USE, world.clock.now(), "taken"))
+    world.store.create(make_lease(state=LeaseState.ACTIVE, since=world.clock.now(), nodes=(node.id,), order=0))
+    world.store.update(node.to(NodeState.IN_USE, world.clock.now(), "taken", lease="abcd2345"))
     world.launcher.step()
     assert len(world.servers()) == 3
 
@@ -256,7 +257,7 @@ def test_a_cloud_that_takes_long_to_answer_is_not_asked_twice(tmp_path: Path) ->
             workers.run_all(ListServers)
         return slow(*args)
 
-    world.cloud.add_server = add_server  # type: ignore[method-assign]  # the cloud's slowness, nothing of ours
+    world.cloud.add_server = add_server  # type: ignore[method-assign, assignment]  # the cloud's slowness, nothing of ours
     workers.run(CreateServer)
     world.cloud.add_server = slow  # type: ignore[method-assign]
     for _ in range(20):
@@ -265,3 +266,51 @@ def test_a_cloud_that_takes_long_to_answer_is_not_asked_twice(tmp_path: Path) ->
         workers.run_all()
     assert world.cloud.calls["create_server"] == 1
     assert [node.state for node in world.nodes()] == [READY]
+
+
+def held_until(world: World, workers: HeldWorkers, kind: type[Action]) -> None:
+    """Let the launcher work until it wants to do something of that kind, which is held."""
+    for _ in range(200):
+        world.launcher.step()
+        if any(isinstance(action, kind) for action, _, _ in workers.held):
+            return
+        workers.run_all()
+        world.clock.advance(0.5)
+    raise AssertionError(f"no {kind.__name__} came up")
+
+
+def test_an_action_that_ends_while_the_next_plan_is_made_is_not_repeated(tmp_path: Path) -> None:
+    """The plan looked at records from before it ended: what it says about that node is out of date."""
+    world = World(make_config(min_ready=1, state_dir=tmp_path), tmp_path)
+    workers = HeldWorkers()
+    world.launcher = world.start("launcher-2", workers)
+    held_until(world, workers, CreateServer)
+    world.meanwhile = lambda: workers.run_all(CreateServer)
+    world.launcher.step()
+    world.meanwhile = lambda: None
+    workers.run_all()
+    assert world.cloud.calls["create_server"] == 1
+
+
+def test_an_unforeseen_error_in_a_step_does_not_end_the_loop(world: World) -> None:
+    """It is said, and after a pause the loop looks again."""
+
+    def fall() -> None:
+        raise KeyError("a mistake of ours")
+
+    world.meanwhile = fall
+    assert world.launcher.step() == world.clock.now() + 5
+    assert "a mistake of ours" in world.launcher.engine.why
+    world.meanwhile = lambda: None
+    world.run(60)
+    assert len(world.nodes(READY)) == 2
+
+
+def test_a_taken_node_whose_lease_is_over_is_deleted(world: World) -> None:
+    """Whoever ended the lease had not seen that it was given a node."""
+    world.run(60)
+    node = world.nodes()[0]
+    world.store.create(make_lease(state=LeaseState.ENDED, nodes=(node.id,), order=0))
+    world.store.update(node.to(NodeState.IN_USE, world.clock.now(), "taken", lease="abcd2345"))
+    world.run(30)
+    assert node.id not in world.records.nodes
