@@ -91,7 +91,7 @@ class Mirror:
             return False
         self._held |= {read.path: answer for read, answer in zip(reads, answers, strict=True)}
         self._rounds += 1
-        if False and self._rounds < PATIENCE:
+        if self._dirty and self._rounds < PATIENCE:
             return False
         return self._absorb_held()
 
