@@ -36,8 +36,8 @@ def launch(ctx: Context, action: Launch) -> Outcome:
 
 
 def retire(ctx: Context, action: Retire) -> Outcome:
-    """Mark an unused or held node, and the rest of its set, for deletion."""
-    node = current(ctx, action.node, *PENDING, NodeState.READY, NodeState.HOLD)
+    """Mark a node that nobody has a lease on, and the rest of its set, for deletion."""
+    node = current(ctx, action.node, *PENDING, NodeState.READY, NodeState.IN_USE, NodeState.HOLD)
     if node is None:
         return DONE
     now = ctx.clock.now()

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from nodepool_lite.model.lease import LeaseState
+from nodepool_lite.model.node import NodeState
 from nodepool_lite.plan import handout
-from nodepool_lite.plan.actions import Action, EndLease, ForgetLease, Grant, SignLease
+from nodepool_lite.plan.actions import Action, EndLease, ForgetLease, Grant, Retire, SignLease
 from nodepool_lite.plan.view import View
 
 
@@ -24,7 +25,16 @@ def leases(view: View, now: float) -> Iterator[Action]:
         yield EndLease(at=ending.at, why=ending.reason, lease=ending.lease_id)
     for lease in handout.unsigned_leases(known):
         yield SignLease(at=now, why="its certificates are missing", lease=lease.id)
+    yield from _left_behind(view)
     for lease in known:
         if lease.state is LeaseState.ENDED:
             expires = lease.state_since + view.config.lease_retention
             yield ForgetLease(at=expires, why="it ended long ago", lease=lease.id)
+
+
+def _left_behind(view: View) -> Iterator[Retire]:
+    """Yield the end of taken nodes whose lease is over: whoever ended it had read them before they were taken."""
+    for node in view.nodes(NodeState.IN_USE):
+        lease = view.records.leases.get(node.lease or "")
+        if lease is None or lease.state is LeaseState.ENDED:
+            yield Retire(at=0, why=f"its lease {node.lease} is over", node=node.id)
