@@ -18,6 +18,7 @@ from nodepool_lite.access.keys import (
     new_host_key,
     new_set_key,
     pool_key,
+    public_key_file,
     read_private_key,
 )
 from nodepool_lite.config.settings import Config
@@ -83,12 +84,27 @@ def test_a_key_with_a_passphrase_is_refused(tmp_path: Path, form: tuple[str, ...
         pool_key(Config(state_dir=tmp_path, private_key=tmp_path / "id"))
 
 
-@pytest.mark.parametrize("text", ["", "hello", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", HOST_KEY.public])
+@pytest.mark.parametrize(
+    "text",
+    ["", "hello", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", HOST_KEY.public],
+    ids=["empty", "text", "damaged", "public"],
+)
 def test_what_is_no_private_key_is_told(tmp_path: Path, text: str) -> None:
     """The error names the file."""
     (tmp_path / "id").write_text(text)
     with pytest.raises(KeyFileError, match=r"/id: not a private SSH key"):
         pool_key(Config(state_dir=tmp_path, private_key=tmp_path / "id"))
+
+
+def test_images_take_the_public_half_from_a_file_that_follows_the_key(tmp_path: Path) -> None:
+    """Another key, another content; otherwise the file is left alone."""
+    path = public_key_file(tmp_path / "state", HOST_KEY)
+    assert path.read_text().split()[:2] == HOST_KEY.public.split()
+    before = path.stat().st_mtime_ns
+    assert public_key_file(tmp_path / "state", HOST_KEY).stat().st_mtime_ns == before
+    other = new_host_key()
+    assert public_key_file(tmp_path / "state", other).read_text().split()[:2] == other.public.split()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 def test_a_state_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -295,7 +295,7 @@ def test_both_shells_that_distributions_call_sh_do(own_guest: Guest, key: KeyPai
 
 @settings(
     deadline=None,
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(name=FILE_NAME, hostname=WORD, value=WORD | st.just("two\nlines"), number=st.integers(0, 10**12))

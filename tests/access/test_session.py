@@ -111,7 +111,7 @@ def test_a_pinned_key_of_a_type_that_is_not_offered_is_a_mismatch(guest: Guest, 
 
 def test_the_pinned_key_is_used_where_the_server_has_several(own_guest: Guest, key: KeyPair) -> None:
     """A server that prefers another type is asked for the pinned one."""
-    own_guest.do("ssh-keygen -q -t rsa -N '' -f /etc/ssh/ssh_host_rsa_key")
+    own_guest.do("ssh-keygen -q -t rsa -b 2048 -N '' -f /etc/ssh/ssh_host_rsa_key")
     own_guest.do("echo 'HostKey /etc/ssh/ssh_host_rsa_key' > /etc/ssh/sshd_config.d/rsa.conf")
     own_guest.do("kill -HUP $(cat /run/sshd.pid)")
     rsa = " ".join(own_guest.do("cat /etc/ssh/ssh_host_rsa_key.pub").split()[:2])
@@ -150,20 +150,20 @@ def test_nobody_listening_is_not_yet_reachable(key: KeyPair) -> None:
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.9\r\n"])
 def test_a_peer_that_says_nothing_more_is_not_yet_reachable(key: KeyPair, answer: bytes) -> None:
     """A port that takes connections (as a user-mode network's does) and stays silent costs the time-out, no more."""
-    with peer(answer) as target, within(5), pytest.raises(NotYetReachableError, match="within 1 s"):
+    with peer(answer) as target, within(20), pytest.raises(NotYetReachableError, match="within 1 s"):
         connect(target, key, 1)
 
 
 def test_a_peer_that_talks_nonsense_and_hangs_up_is_not_yet_reachable(key: KeyPair) -> None:
     """What answers before sshd does is no error to give up for."""
-    with peer(b"HTTP/1.1 400\r\n\r\n", hang_up=True) as target, within(5), pytest.raises(NotYetReachableError):
+    with peer(b"HTTP/1.1 400\r\n\r\n", hang_up=True) as target, within(20), pytest.raises(NotYetReachableError):
         connect(target, key, 4)
 
 
 def test_a_frozen_sshd_does_not_hang_a_login(own_guest: Guest, key: KeyPair) -> None:
     """The kernel takes the connection and nobody answers: the time-out ends it, and it works again later."""
     own_guest.freeze()
-    with within(6), pytest.raises(NotYetReachableError, match="no answer within 2 s"):
+    with within(20), pytest.raises(NotYetReachableError, match="no answer within 2 s"):
         connect(own_guest.target(), key, 2)
     own_guest.thaw()
     connect(own_guest.target(), key, 20).close()
@@ -173,7 +173,7 @@ def test_a_frozen_sshd_does_not_hang_a_command(own_guest: Guest, key: KeyPair) -
     """A session whose peer stops answering is given up and closed."""
     session = connect(own_guest.target(), key, 20)
     own_guest.freeze()
-    with within(6), pytest.raises(SessionLostError, match="within 2 s"):
+    with within(20), pytest.raises(SessionLostError, match="within 2 s"):
         session.run("true", 2)
     assert not session.alive
     own_guest.thaw()
@@ -183,14 +183,14 @@ def test_a_frozen_sshd_does_not_hang_an_upload(own_guest: Guest, key: KeyPair) -
     """More data than all buffers on the way can take, towards a peer that reads nothing."""
     session = connect(own_guest.target(), key, 20)
     own_guest.freeze()
-    with within(8), pytest.raises(SessionLostError):
+    with within(20), pytest.raises(SessionLostError):
         session.put({"/tmp/large": FileContent(bytes(32 * 1024**2))}, timeout=3)
     own_guest.thaw()
 
 
 def test_a_command_that_takes_too_long_ends_the_session(session: Session) -> None:
     """The time-out of a command holds while the peer is well, too."""
-    with within(6), pytest.raises(SessionLostError, match="did not finish a command within 1 s"):
+    with within(20), pytest.raises(SessionLostError, match="did not finish a command within 1 s"):
         session.run("sleep 60", 1)
     with pytest.raises(SessionLostError):
         session.run("true", 5)
@@ -199,7 +199,7 @@ def test_a_command_that_takes_too_long_ends_the_session(session: Session) -> Non
 def test_a_machine_that_vanishes_is_a_lost_session(own_guest: Guest, key: KeyPair) -> None:
     """Commands in flight end with an error at once, not at their time-out."""
     session = connect(own_guest.target(), key, 20)
-    with within(10), pytest.raises(SessionLostError):
+    with within(20), pytest.raises(SessionLostError):
         session.run("pkill -9 -u jenkins sshd", 30)
     assert not session.alive
 

@@ -96,7 +96,7 @@ def test_access_ends_while_the_node_lives_on(
 ) -> None:
     """The very certificate that opened the node does not once its time is over."""
     install_trust(session_of(configured), CA.public, NODE)
-    end = int(time.time()) + 4
+    end = int(time.time()) + 6
     assert login(configured, "jenkins", NODE, end).returncode == 0
     configured.do(f"while [ $(date +%s) -le {end} ]; do sleep 0.1; done")
     assert login(configured, "jenkins", NODE, end).returncode == 255
