@@ -23,6 +23,9 @@ HELLO = saying("hello\n") + _HALT
 POWERING_OFF = saying("bye\n") + _POWER_OFF + _HALT
 SCRIBBLING = _SCRIBBLE + saying("written\n") + _HALT
 
+BABBLING = bytes.fromhex("baf803 b078 ee ebfd")
+"""Write `x` to the first serial port for ever."""
+
 
 def disk(code: bytes) -> bytes:
     """Return the content of a raw disk that boots into `code`."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nodepool_lite.clouds.driver import ServerState
-from nodepool_lite.clouds.qemu import QemuDriver, locks, ports, process, qmp
+from nodepool_lite.clouds.qemu import QemuDriver, console, locks, ports, process, qmp
 from nodepool_lite.model.errors import BadRequestError, CapacityError
 
 from . import guests
@@ -42,6 +42,13 @@ def boot(driver: QemuDriver, world: World, code: bytes, **fields: object) -> str
 def home(world: World) -> Path:
     """Return where the servers' directories are."""
     return world.directory / "state" / "qemu" / PROVIDER / "servers"
+
+
+def tell(directory: Path, command: str) -> None:
+    """Give QEMU a command."""
+    with qmp.Qmp(directory, 5) as monitor:
+        monitor.status()
+        monitor._ask(command)
 
 
 def test_a_guest_runs_and_its_console_can_be_read(qemu_driver: QemuDriver, host: World) -> None:
@@ -210,9 +217,7 @@ class _Zeros:
 def test_a_machine_that_qemu_holds_is_not_called_active(qemu_driver: QemuDriver, host: World) -> None:
     """A running process is not a running machine."""
     server_id = boot(qemu_driver, host, guests.HELLO)
-    with qmp.Qmp(home(host) / server_id, 5) as monitor:
-        monitor.status()
-        monitor._ask("stop")
+    tell(home(host) / server_id, "stop")
 
     assert (qemu_driver.list_servers()[0].state, qemu_driver.list_servers()[0].fault) == (
         ServerState.STOPPED,
@@ -229,6 +234,25 @@ def test_a_machine_that_does_not_answer_stays_active_while_its_process_lives(
     host.clock.advance(1000)
     with qmp.Qmp(home(host) / server_id, 5):  # the monitor talks to one at a time
         assert qemu_driver.list_servers()[0].state is ServerState.ACTIVE
+
+
+def test_a_guest_that_babbles_does_not_fill_the_disk(
+    qemu_driver: QemuDriver, host: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The console is cut to its tail while the guest goes on talking."""
+    monkeypatch.setattr(console, "LIMIT", 1 << 10)
+    monkeypatch.setattr(console, "TAIL", 1 << 8)
+    server_id = boot(qemu_driver, host, guests.BABBLING)
+    log = home(host) / server_id / "console.log"
+
+    eventually(lambda: log.stat().st_size > 2000)
+    tell(home(host) / server_id, "stop")
+    qemu_driver.list_servers()
+
+    assert log.read_bytes() == b"x" * 256
+    tell(home(host) / server_id, "cont")
+    eventually(lambda: log.stat().st_size > 256)
+    assert set(qemu_driver.console_log(server_id)) == {"x"}
 
 
 def test_a_long_state_directory_is_no_obstacle(host: World) -> None:

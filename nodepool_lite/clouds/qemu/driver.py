@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from nodepool_lite.clouds.driver import Image, ImageSpec, Quota, Server, ServerSpec, ServerState
-from nodepool_lite.clouds.qemu import accel, command, configdrive, disk, host, ports, process, programs, qmp
+from nodepool_lite.clouds.qemu import accel, command, configdrive, console, disk, host, ports, process, programs, qmp
 from nodepool_lite.clouds.qemu.images import FORMATS, Images
 from nodepool_lite.clouds.qemu.records import ServerRecord
 from nodepool_lite.clouds.qemu.servers import Place, Servers, why_stopped
@@ -26,7 +26,6 @@ RAM_RESERVE = 256
 DISK_RESERVE = 2048
 """MiB that must be free before another disk is made; overlays grow as their guests write."""
 
-_CONSOLE_TAIL = 64 << 10
 _STATUS_TIMEOUT = 0.5
 _TRUST = 60.0
 """Seconds for which a machine that ran is believed to run while its process lives, without asking QEMU again."""
@@ -129,6 +128,7 @@ class QemuDriver:
         if not process.runs(directory):
             self._seen_running.pop(record.id, None)
             return ServerState.STOPPED, why_stopped(directory, record)
+        console.hold_small(directory / command.CONSOLE)
         seen = self._seen_running.get(record.id)
         if seen is not None and now - seen < _TRUST:
             return ServerState.ACTIVE, ""
@@ -155,13 +155,7 @@ class QemuDriver:
         with _mapped("read a console"):
             if server_id not in self._servers.all():
                 raise GoneError(f"there is no server {server_id} on this host")
-            try:
-                with (self._servers.directory / server_id / command.CONSOLE).open("rb") as file:
-                    size = file.seek(0, 2)
-                    file.seek(max(0, size - _CONSOLE_TAIL))
-                    return file.read().decode(errors="replace")
-            except FileNotFoundError:
-                return ""
+            return console.tail(self._servers.directory / server_id / command.CONSOLE).decode(errors="replace")
 
     def upload_image(self, spec: ImageSpec, progress: Callable[[int], None]) -> str:
         """Link (or copy) the file into the state directory, compare its checksum, and return the image's id."""
@@ -219,9 +213,9 @@ class QemuDriver:
         except OSError as error:
             found.append(f"{self._servers.directory} cannot be made: {error.strerror}")
         if not found and self._wanted == "kvm":
-            answer = accel.probe(programs.find(programs.QEMU))
-            if not answer.works:
-                found.append(f"`accel: kvm` is asked for, but KVM does not work ({answer.reason}); use auto or tcg")
+            able = accel.choose("auto", programs.find(programs.QEMU), self._root / "accel.json")
+            if able.name != "kvm":
+                found.append(f"`accel: kvm` is asked for, but KVM does not work ({able.reason}); use auto or tcg")
         return found
 
     def close(self) -> None:

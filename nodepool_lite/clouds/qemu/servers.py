@@ -44,7 +44,7 @@ class Servers:
         self._root = root
         self._home = root / name
         self.directory = self._home / "servers"
-        self._known: dict[str, tuple[int, ServerRecord]] = {}
+        self._known: dict[Path, dict[str, tuple[int, ServerRecord | None]]] = {}
 
     def prepare(self) -> None:
         """Make the directories; only their owner may look into them, for they hold nodes' secrets."""
@@ -70,20 +70,21 @@ class Servers:
         """Return directory and record of those on this host whose process is alive."""
         return [(directory, record) for directory, record in self.on_host() if process.runs(directory)]
 
-    def _read(self, parent: Path) -> Iterator[ServerRecord]:
+    def _read(self, parent: Path) -> list[ServerRecord]:
+        """Return the records under `parent`; a file is read again only when it changed."""
+        known, found = self._known.get(parent, {}), {}
         for directory in records.published(parent):
             path = directory / _RECORD
             try:
                 changed = path.stat().st_mtime_ns
             except FileNotFoundError:
                 continue  # removed in this moment
-            known = self._known.get(str(path))
-            if known is None or known[0] != changed:
-                record = records.read(ServerRecord, path)
-                if record is None:
-                    continue
-                known = self._known[str(path)] = (changed, record)
-            yield known[1]
+            entry = known.get(directory.name)
+            if entry is None or entry[0] != changed:
+                entry = (changed, records.read(ServerRecord, path))
+            found[directory.name] = entry
+        self._known[parent] = found
+        return [record for _, record in found.values() if record is not None]
 
     def reserve(
         self, spec: ServerSpec, needed: tuple[int, int], now: float, check: Callable[[], None]
@@ -162,7 +163,6 @@ class Servers:
             records.remove(directory)
         finally:
             os.close(lock)
-        self._known.pop(str(directory / _RECORD), None)
 
     def discard(self, place: Place) -> None:
         """Undo a reservation whose server could not be started; whatever stays is found by the next list."""
