@@ -80,6 +80,8 @@ class Node(Record):
     """Unique for each time the cloud is asked; written before asking, and carried by the server as a mark."""
     asked: float | None = None
     """When the cloud was (about to be) asked for the server; the host key was made before that."""
+    tries: int = 0
+    """How often the cloud was asked for it."""
     server_id: str | None = None
     address: str | None = None
     """The address that SSH uses, as seen from the launcher."""

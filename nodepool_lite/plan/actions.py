@@ -68,43 +68,46 @@ class Launch(Action):
 class Retire(NodeAction):
     """Mark a node for deletion."""
 
+    version: int
+    """Of the record that this was decided on."""
     inline = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grant(Action):
+class LeaseAction(Action):
+    """Something about one lease."""
+
+    lease: str
+    inline = True
+
+    @property
+    def key(self) -> str:
+        """One action per lease at a time."""
+        return f"lease/{self.lease}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant(LeaseAction):
     """Give these nodes (sub-nodes included) to a waiting lease."""
 
-    lease: str
     nodes: tuple[str, ...]
-    inline = True
-
-    @property
-    def key(self) -> str:
-        """One action per lease at a time."""
-        return f"lease/{self.lease}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndLease(Action):
+class EndLease(LeaseAction):
     """End a lease, with `why`, and mark its nodes for deletion."""
 
-    lease: str
-    inline = True
-
-    @property
-    def key(self) -> str:
-        """One action per lease at a time."""
-        return f"lease/{self.lease}"
+    version: int
+    """Of the record that this was decided on."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignLease(EndLease):
+class SignLease(LeaseAction):
     """Sign the certificates that a lease with a public key still lacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForgetLease(EndLease):
+class ForgetLease(LeaseAction):
     """Remove the record of a lease that ended long ago."""
 
 
@@ -178,8 +181,10 @@ class CheckNode(NodeAction):
 
 @dataclass(frozen=True, kw_only=True)
 class FailNode(NodeAction):
-    """Record that the node failed; `why` is the reason. `console` asks for its console log first."""
+    """Record that the node failed; `why` is the reason."""
 
+    version: int
+    """Of the record that this was decided on."""
     counts: bool = True
     """Whether it tells something about the label at this provider, so that the back-off grows."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from nodepool_lite.clouds.driver import Server, ServerState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages
 from nodepool_lite.plan.schedule import next_time
@@ -11,29 +12,34 @@ GRACE = 10.0
 """Seconds for which an unknown server must have been seen before it is removed."""
 
 
-def checks(view: View) -> Iterator[CheckNode]:
-    """Yield the next login to every ready node of the providers that this process leads."""
+def checks(view: View, now: float) -> Iterator[CheckNode]:
+    """Yield the logins that are due to ready nodes of the providers that this process leads, and the next one."""
     config = view.config
+    later: list[CheckNode] = []
     for node in view.nodes(NodeState.READY):
         if f"provider/{node.provider}" in view.leads:
             last = view.checked.get(node.id, node.state_since)
             due = next_time(config.check_cron, config.check_interval, last)
-            yield CheckNode(at=due, why="check", node=node.id)
+            check = CheckNode(at=due, why="check", node=node.id)
+            if due <= now:
+                yield check
+            else:
+                later.append(check)
+    if later:
+        yield min(later, key=lambda check: check.at)
 
 
 def aliens(view: View) -> Iterator[DeleteAlien]:
-    """Yield the removal of servers that carry our mark but belong to no record, or to an attempt given up."""
+    """Yield the removal of servers that carry our mark but belong to no record, or to an attempt given up.
+
+    Two providers may be doors to the same cloud: a server is no alien only because another provider's node has it.
+    """
     for name, cloud in view.clouds.items():
         if f"provider/{name}" not in view.leads:
             continue
         for server in cloud.servers.values():
-            node = view.records.nodes.get(server.node_id)
-            if (
-                node is None
-                or node.provider != name
-                or (node.attempt != server.attempt and node.server_id != server.id)
-            ):
-                due = cloud.since.get(server.id, 0) + GRACE
+            if server.state is not ServerState.DELETING and not _is_known(view, server):
+                due = max(cloud.since.get(server.id, 0.0) + GRACE, cloud.deletable(server.id))
                 why = f"no record knows it (made for node {server.node_id})"
                 yield DeleteAlien(at=due, why=why, provider=name, server=server.id)
 
@@ -50,3 +56,8 @@ def alien_images(view: View) -> Iterator[DeleteAlienImage | ListImages]:
         for image in cloud.images.values():
             if image.upload_id not in known and last is not None:
                 yield DeleteAlienImage(at=last + GRACE, why="no record knows it", provider=name, image=image.id)
+
+
+def _is_known(view: View, server: Server) -> bool:
+    node = view.records.nodes.get(server.node_id)
+    return node is not None and (node.server_id == server.id or node.attempt == server.attempt)

@@ -1,28 +1,32 @@
 """How many nodes of each label are missing or too many. Pure arithmetic on buckets."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from nodepool_lite.model.lease import LeaseState
+from nodepool_lite.config.settings import Label
+from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import PENDING, Node, NodeState
-from nodepool_lite.plan.actions import Retire
-from nodepool_lite.plan.generation import sources
+from nodepool_lite.plan.generation import Source
 from nodepool_lite.plan.view import View
 
 
 @dataclass(frozen=True)
 class Demand:
-    """The count of one label's nodes (node sets count once), sorted into buckets."""
+    """One label's unused nodes, sorted into buckets; a node set counts once, by its primary."""
 
     label: str
-    min_ready: int
-    waiting: int
+    min_ready: int = 0
+    waiting: int = 0
     """Nodes that the waiting leases ask for."""
-    ready: tuple[Node, ...]
-    """Unused primary nodes, the ones to part with first in front: outdated before current, old before young."""
-    outdated: frozenset[str]
-    """Ids of ready nodes made from something that has changed since."""
-    pending: tuple[Node, ...]
+    ready: tuple[Node, ...] = ()
+    """The ones to part with first in front: those to renew before others, old before young."""
+    renewals: Mapping[str, str] = field(default_factory=dict)
+    """Ids of ready nodes that are to be renewed, and why."""
+    pending: tuple[Node, ...] = ()
+    """On the way to ready; the ones to part with first in front: not asked for before asked for, young before old."""
+    futile: Mapping[str, str] = field(default_factory=dict)
+    """Ids of nodes on the way that are not worth going on with, and why; they are not in `pending`."""
 
     @property
     def wanted(self) -> int:
@@ -31,97 +35,114 @@ class Demand:
 
     @property
     def surge(self) -> int:
-        """One node more than wanted while outdated ones wait to be replaced."""
-        return 1 if self.outdated else 0
+        """One node more than wanted while others wait to be renewed."""
+        return 1 if self.renewals else 0
 
     @property
     def missing(self) -> int:
         """Nodes to launch now."""
         return max(0, self.wanted + self.surge - len(self.ready) - len(self.pending))
 
+    @property
+    def spare_ready(self) -> tuple[Node, ...]:
+        """Ready nodes beyond what is wanted."""
+        return self.ready[: max(0, len(self.ready) - self.wanted)]
 
-def demands(view: View) -> tuple[Demand, ...]:
+    @property
+    def spare_pending(self) -> tuple[Node, ...]:
+        """Nodes on the way beyond what is wanted."""
+        kept = len(self.ready) - len(self.spare_ready)
+        return self.pending[: max(0, kept + len(self.pending) - self.wanted - self.surge)]
+
+
+def demands(view: View, ways: Iterable[Source], now: float) -> tuple[Demand, ...]:
     """Return the demand of every label, including labels that have nodes but are not configured any more."""
-    generations = {(s.label.name, s.provider.name, s.pool.name): s.generation for s in sources(view)}
-    names = dict.fromkeys(label.name for label in view.config.labels)
-    names.update(dict.fromkeys(node.label for node in view.nodes()))
-    return tuple(_demand(view, name, generations) for name in names)
-
-
-def surplus(view: View) -> Iterator[Retire]:
-    """Yield the retirement of nodes beyond what is wanted, and of outdated ones that have been replaced."""
-    for demand in demands(view):
-        for node in demand.ready[: max(0, len(demand.ready) - demand.wanted)]:
-            why = "outdated: its image, label or ready-script has changed" if node.id in demand.outdated else "surplus"
-            yield Retire(at=0, why=why, node=node.id)
-        too_many = len(demand.ready) + len(demand.pending) - demand.wanted - demand.surge
-        spare = max(0, min(too_many, len(demand.pending)) - max(0, len(demand.ready) - demand.wanted))
-        for node in list(reversed(demand.pending))[:spare]:
-            yield Retire(at=0, why="surplus: no longer wanted", node=node.id)
-
-
-def aged(view: View) -> Iterator[Retire]:
-    """Yield the retirement of unused nodes older than their label's max-ready-age, when that comes."""
-    for node in view.nodes(NodeState.READY):
-        label = view.config.label(node.label)
-        if label is not None and label.max_ready_age > 0 and node.primary is None:
-            why = f"unused for longer than max-ready-age ({label.max_ready_age:.0f} s)"
-            yield Retire(at=node.state_since + label.max_ready_age, why=why, node=node.id)
-
-
-def broken_sets(view: View) -> Iterator[Retire]:
-    """Yield the retirement of what is left of a node set of which one member failed or is being deleted."""
-    ended = {NodeState.FAILED, NodeState.DELETING}
-    nodes = view.records.nodes
+    standard = _Standard({(way.label.name, way.provider.name, way.pool.name): way.generation for way in ways}, now)
+    nodes: dict[str, list[Node]] = {label.name: [] for label in view.config.labels}
     for node in view.nodes(*PENDING, NodeState.READY):
-        others = [other for other in (node.primary, *node.subnodes) if other is not None]
-        lost = next((each for each in others if each not in nodes or nodes[each].state in ended), None)
-        if lost is not None:
-            yield Retire(at=0, why=f"node {lost} of its set is gone", node=node.id)
-        elif node.state is NodeState.BUILDING and not _complete(view, node):
-            yield Retire(at=0, why="its node set was never recorded completely", node=node.id)
+        if node.primary is None:
+            nodes.setdefault(node.label, []).append(node)
+    waiting: Counter[str] = Counter()
+    for lease in queue(view.records.leases.values()):
+        waiting[lease.label] += lease.count
+    return tuple(_demand(name, view.config.label(name), waiting[name], own, standard) for name, own in nodes.items())
 
 
-def releasable_holds(view: View) -> Iterator[Retire]:
-    """Yield the end of each hold that has a time."""
-    for node in view.nodes(NodeState.HOLD):
-        ends = [node.hold_until] if node.hold_until is not None else []
-        if view.config.max_hold_age > 0:
-            ends.append(node.state_since + view.config.max_hold_age)
-        if ends:
-            yield Retire(at=min(ends), why="its hold has ended", node=node.id)
+def turns(wanted: Sequence[Demand], leases: Iterable[Lease]) -> Iterator[str]:
+    """Yield the labels of all missing nodes in the order in which they are to be made.
+
+    First what waiting leases lack, first come first served, so that two of them never hold each other's rest; then
+    one spare node for each label in turn, so that no label starves another.
+    """
+    missing = {demand.label: demand.missing for demand in wanted}
+    have = {demand.label: len(demand.ready) + len(demand.pending) for demand in wanted}
+    for lease in queue(leases):
+        lacking = min(max(0, lease.count - have.get(lease.label, 0)), missing.get(lease.label, 0))
+        have[lease.label] = max(0, have.get(lease.label, 0) - lease.count)
+        missing[lease.label] = missing.get(lease.label, 0) - lacking
+        yield from [lease.label] * lacking
+    while missing := {label: count for label, count in missing.items() if count}:
+        for label in missing:
+            yield label
+            missing[label] -= 1
 
 
-def _demand(view: View, name: str, generations: dict[tuple[str, str, str], str]) -> Demand:
-    label = view.config.label(name)
-    primaries = [node for node in view.nodes() if node.label == name and node.primary is None]
-    ready = [node for node in primaries if node.state is NodeState.READY]
-    outdated = frozenset(node.id for node in ready if _is_outdated(node, generations))
-    ready.sort(key=lambda node: (node.id not in outdated, node.state_since, node.id))
-    waiting = sum(
-        lease.count
-        for lease in view.records.leases.values()
-        if lease.label == name and lease.state is LeaseState.WAITING
+def queue(leases: Iterable[Lease]) -> list[Lease]:
+    """Return the waiting leases of all labels, first come first."""
+    return sorted(
+        (lease for lease in leases if lease.state is LeaseState.WAITING), key=lambda lease: (lease.order, lease.id)
     )
+
+
+def ages(label: Label | None, node: Node) -> float | None:
+    """Return when the ready node is too old for its label; None is never."""
+    if label is None or label.max_ready_age <= 0:
+        return None
+    return node.state_since + label.max_ready_age
+
+
+@dataclass(frozen=True)
+class _Standard:
+    """What nodes are measured by."""
+
+    generations: Mapping[tuple[str, str, str], str]
+    """(label, provider, pool) -> the generation that is made there now; empty while no image serves."""
+    now: float
+
+    def renewal(self, label: Label | None, node: Node) -> str:
+        """Return why a ready node is to be replaced; empty when it is not."""
+        limit = ages(label, node)
+        if label is not None and limit is not None and self.now >= limit:
+            return f"unused for longer than max-ready-age ({label.max_ready_age:.0f} s)"
+        if self._current(node) not in {"", node.generation}:
+            return "outdated: its image, label or ready-script has changed"
+        return ""
+
+    def futility(self, node: Node) -> str:
+        """Return why a node on the way is not worth going on with; empty when it is."""
+        current = self._current(node)
+        if current is None:
+            return f"provider {node.provider} is no longer configured to make label {node.label}"
+        if node.asked is None and current not in {"", node.generation}:
+            return "outdated before its server was asked for"
+        return ""
+
+    def _current(self, node: Node) -> str | None:
+        return self.generations.get((node.label, node.provider, node.pool))
+
+
+def _demand(name: str, label: Label | None, waiting: int, nodes: Iterable[Node], standard: _Standard) -> Demand:
+    ready = [node for node in nodes if node.state is NodeState.READY]
+    renewals = {node.id: why for node in ready if (why := standard.renewal(label, node))}
+    pending = [node for node in nodes if node.state is not NodeState.READY]
+    futile = {node.id: why for node in pending if (why := standard.futility(node))}
+    pending = [node for node in pending if node.id not in futile]
     return Demand(
         label=name,
-        min_ready=0 if label is None else max(0, label.min_ready),
+        min_ready=0 if label is None else label.min_ready,
         waiting=0 if label is None else waiting,
-        ready=tuple(ready),
-        outdated=outdated,
-        pending=tuple(node for node in primaries if node.state in PENDING),
+        ready=tuple(sorted(ready, key=lambda node: (node.id not in renewals, node.state_since, node.id))),
+        renewals=renewals,
+        pending=tuple(sorted(pending, key=lambda node: (node.asked is not None, -node.created, node.id))),
+        futile=futile,
     )
-
-
-def _complete(view: View, node: Node) -> bool:
-    """Tell whether the set's records all came to be: a launcher may have died between two of them."""
-    if node.primary is not None:
-        return node.id in view.records.nodes[node.primary].subnodes
-    label = view.config.label(node.label)
-    return label is None or node.asked is not None or len(node.subnodes) == label.subnodes
-
-
-def _is_outdated(node: Node, generations: dict[tuple[str, str, str], str]) -> bool:
-    """A node is outdated when its source serves something else now; while nothing serves, nothing is newer."""
-    current = generations.get((node.label, node.provider, node.pool))
-    return current not in {"", node.generation}

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from nodepool_lite.config.settings import CloudImage, Config, Label, PoolLabel, Provider, ProviderPool
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
@@ -25,10 +26,23 @@ class Source:
     generation: str = ""
     """Empty while no image serves."""
 
-    @property
+    @cached_property
+    def shape(self) -> Mapping[str, object]:
+        """What of the configuration shapes a node: not how many are kept, nor how long they may take."""
+        return {
+            "label": self.label.name,
+            "script": self.label.ready_script,
+            "subnodes": self.label.subnodes,
+            "provider": self.provider.name,
+            "driver": self.provider.driver,
+            "cloud": [self.provider.cloud, self.provider.region_name],
+            "settings": self.settings.model_dump(mode="json"),
+        }
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of the configuration (not of the image): what a back-off of this source speaks of."""
-        return _hash(_shape(self.label, self.provider, self.settings))
+        return _hash(self.shape)
 
     @property
     def backoff_id(self) -> str:
@@ -36,10 +50,10 @@ class Source:
         return f"launch/{self.label.name}@{self.provider.name}"
 
 
-def sources(view: View) -> Iterator[Source]:
-    """Yield every configured way to make each label, with the image that serves it at this moment."""
-    for source in _configured(view.config):
-        yield _with_image(view, source)
+def sources(view: View) -> tuple[Source, ...]:
+    """Return every configured way to make each label, with the image that serves it at this moment."""
+    serving = serving_uploads(view.records.uploads.values())
+    return tuple(_with_image(view, source, serving) for source in _configured(view.config))
 
 
 def config_source(config: Config, label: str, provider: str, pool: str) -> Source | None:
@@ -50,14 +64,10 @@ def config_source(config: Config, label: str, provider: str, pool: str) -> Sourc
     return None
 
 
-def serving_upload(view: View, diskimage: str, provider: str) -> Upload | None:
-    """Return the newest upload of a diskimage that is ready at a provider."""
-    ready = [
-        upload
-        for upload in view.records.uploads.values()
-        if upload.diskimage == diskimage and upload.provider == provider and upload.state is UploadState.READY
-    ]
-    return max(ready, key=lambda upload: upload.build, default=None)
+def serving_uploads(uploads: Iterable[Upload]) -> Mapping[tuple[str, str], Upload]:
+    """Return the newest upload that is ready for each diskimage and provider."""
+    ready = (upload for upload in uploads if upload.state is UploadState.READY)
+    return {(upload.diskimage, upload.provider): upload for upload in sorted(ready, key=lambda each: each.build)}
 
 
 def newest_build(view: View, diskimage: str) -> Build | None:
@@ -76,39 +86,25 @@ def _configured(config: Config) -> Iterator[Source]:
                     yield Source(label, provider, pool, settings, diskimage=image)
 
 
-def _with_image(view: View, source: Source) -> Source:
+def _with_image(view: View, source: Source, serving: Mapping[tuple[str, str], Upload]) -> Source:
     script = view.script_digests.get(source.label.ready_script, "")
     if source.settings.cloud_image is not None:
         image = _cloud_image(source.provider, source.settings.cloud_image)
         reference = image.image_id or image.image_name or image.name
         return _served(source, "", reference, image.username, script)
-    upload = serving_upload(view, source.diskimage, source.provider.name)
+    upload = serving.get((source.diskimage, source.provider.name))
     if upload is None:
         return source
     return _served(source, upload.build, upload.image_id, upload.username, script)
 
 
 def _served(source: Source, build: str, image_id: str, username: str, script: str) -> Source:
-    shape = _shape(source.label, source.provider, source.settings)
-    generation = _hash({**shape, "build": build, "image": image_id, "script": script})
+    generation = _hash({**source.shape, "build": build, "image": image_id, "script": script})
     return replace(source, build=build, image_id=image_id, username=username, generation=generation)
 
 
 def _cloud_image(provider: Provider, name: str) -> CloudImage:
     return next(image for image in provider.cloud_images if image.name == name)
-
-
-def _shape(label: Label, provider: Provider, settings: PoolLabel) -> Mapping[str, object]:
-    """What of the configuration shapes a node: not how many are kept, nor how long they may take."""
-    return {
-        "label": label.name,
-        "script": label.ready_script,
-        "subnodes": label.subnodes,
-        "provider": provider.name,
-        "driver": provider.driver,
-        "cloud": [provider.cloud, provider.region_name],
-        "settings": settings.model_dump(mode="json"),
-    }
 
 
 def _hash(shape: Mapping[str, object]) -> str:

@@ -20,9 +20,11 @@ def leases(view: View, now: float) -> Iterator[Action]:
         *handout.abandoned(known, waiters, view.attended, now),
         *handout.expired_leases(known),
         *handout.bereft_leases(known, records.nodes),
+        *_hopeless(view),
     )
     for ending in endings:
-        yield EndLease(at=ending.at, why=ending.reason, lease=ending.lease_id)
+        version = records.leases[ending.lease_id].version
+        yield EndLease(at=ending.at, why=ending.reason, lease=ending.lease_id, version=version)
     for lease in handout.unsigned_leases(known):
         yield SignLease(at=now, why="its certificates are missing", lease=lease.id)
     yield from _left_behind(view)
@@ -32,9 +34,16 @@ def leases(view: View, now: float) -> Iterator[Action]:
             yield ForgetLease(at=expires, why="it ended long ago", lease=lease.id)
 
 
+def _hopeless(view: View) -> Iterator[handout.Ending]:
+    """Yield the end of leases that wait for a label that is not configured any more."""
+    for lease in view.records.leases.values():
+        if lease.state is LeaseState.WAITING and view.config.label(lease.label) is None:
+            yield handout.Ending(0.0, lease.id, f"failed: label {lease.label} is not configured any more")
+
+
 def _left_behind(view: View) -> Iterator[Retire]:
     """Yield the end of taken nodes whose lease is over: whoever ended it had read them before they were taken."""
     for node in view.nodes(NodeState.IN_USE):
         lease = view.records.leases.get(node.lease or "")
         if lease is None or lease.state is LeaseState.ENDED:
-            yield Retire(at=0, why=f"its lease {node.lease} is over", node=node.id)
+            yield Retire(at=0, why=f"its lease {node.lease} is over", node=node.id, version=node.version)

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from nodepool_lite.plan import builds, uploads
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.checks import alien_images, aliens, checks
-from nodepool_lite.plan.demand import aged, broken_sets, releasable_holds, surplus
-from nodepool_lite.plan.launch import launches
+from nodepool_lite.plan.demand import demands
+from nodepool_lite.plan.generation import sources
+from nodepool_lite.plan.launch import crowded_out, launches
 from nodepool_lite.plan.leases import leases
 from nodepool_lite.plan.progress import progress
+from nodepool_lite.plan.retire import broken_sets, futile, ownerless, releasable_holds, surplus
 from nodepool_lite.plan.tidy import void_backoffs
 from nodepool_lite.plan.view import View
 
@@ -22,18 +24,22 @@ def plan(view: View, now: float) -> list[Action]:
 
 
 def _all(view: View, now: float) -> Iterator[Action]:
+    ways = sources(view)
     if "planner" in view.leads:
+        wanted = demands(view, ways, now)
         yield from leases(view, now)
         yield from broken_sets(view)
         yield from releasable_holds(view)
-        yield from aged(view)
-        yield from surplus(view)
-        yield from launches(view, now)
-    yield from void_backoffs(view)
+        yield from futile(view, wanted)
+        yield from surplus(wanted)
+        yield from launches(view, ways, wanted, now)
+        yield from crowded_out(view, ways, wanted, now)
+        yield from ownerless(view)
+    yield from void_backoffs(view, ways)
     yield from progress(view, now)
     yield from aliens(view)
     yield from alien_images(view)
-    yield from checks(view)
+    yield from checks(view, now)
     yield from builds.interrupted(view)
     yield from builds.builds(view, now)
     yield from builds.outlived(view)

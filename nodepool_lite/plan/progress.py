@@ -1,10 +1,12 @@
 """The way of one node from "wanted" to "gone", a step at a time, for the providers that this process leads."""
 
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from nodepool_lite.clouds.driver import Server, ServerState
 from nodepool_lite.config.settings import Provider
-from nodepool_lite.model.node import PENDING, Node, NodeState
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import (
     Action,
     CreateServer,
@@ -21,135 +23,195 @@ from nodepool_lite.plan.view import SETTLE, CloudView, View
 
 IDLE_POLLS = 30
 """While nothing is expected to change, a provider is listed this many times less often."""
+LONGEST_PAUSE = 300.0
+"""Seconds between two requests for one node's server, at most."""
+DEFAULT_SCRIPT_TIMEOUT = 7200.0
+"""For a node whose label is not configured any more."""
 
 
 def progress(view: View, now: float) -> Iterator[Action]:
     """Yield the next step of every node at the providers that this process leads."""
     for provider in view.config.providers:
-        if f"provider/{provider.name}" not in view.leads:
-            continue
-        cloud = view.clouds.get(provider.name, CloudView())
-        nodes = [node for node in view.nodes() if node.provider == provider.name]
-        launching = sum(1 for node in nodes if node.state in PENDING and node.asked is not None)
+        if f"provider/{provider.name}" in view.leads:
+            yield from _Steps(view, provider, view.clouds.get(provider.name, CloudView()), now).all()
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The nodes of one provider at one moment."""
+
+    view: View
+    provider: Provider
+    cloud: CloudView
+    now: float
+
+    def all(self) -> Iterator[Action]:
+        """Yield every node's next step, and the next look at the cloud."""
+        nodes = self.view.nodes_at(self.provider.name)
+        yield from self._requests(nodes)
         for node in nodes:
-            if node.state is NodeState.BUILDING and node.asked is None:
-                if launching < provider.max_concurrency:
-                    launching += 1
-                    yield CreateServer(at=now, why="the node is wanted", node=node.id)
-                continue
-            yield from _step(view, provider, cloud, node, now)
-        yield _next_list(provider, cloud, nodes, now, view)
+            yield from self._step(node)
+        yield self._next_list(nodes)
 
+    @property
+    def _led_since(self) -> float:
+        """No time-out runs while nobody looks after a node."""
+        return self.view.led_since.get(f"provider/{self.provider.name}", 0.0)
 
-def _step(view: View, provider: Provider, cloud: CloudView, node: Node, now: float) -> Iterator[Action]:
-    match node.state:
-        case NodeState.BUILDING:
-            yield from _building(view, provider, cloud, node, now)
-        case NodeState.TESTING:
-            yield from _broken(cloud, node) or _testing(provider, node, now)
-        case NodeState.PREPARING:
-            yield from _broken(cloud, node) or _preparing(view, node, now)
-        case NodeState.READY | NodeState.IN_USE | NodeState.HOLD:
-            yield from _broken(cloud, node)
-        case NodeState.FAILED:
-            yield from _failed(view, cloud, node, now)
-        case NodeState.DELETING:
-            yield from _removal(cloud, node, ForgetNode(at=now, why="its server is gone", node=node.id), now)
+    @property
+    def _answers(self) -> bool:
+        """Whether the provider answered the last list: until it does again, nothing else is asked of it."""
+        return self.view.provider_backoff(self.provider) is None
 
+    def _requests(self, nodes: Iterable[Node]) -> Iterator[CreateServer]:
+        """Yield which servers to ask for first: within the limits, and the label with the fewest on their way first."""
+        queues: dict[str, deque[Node]] = {}
+        for node in nodes:
+            if node.state is NodeState.BUILDING and node.asked is None and self.view.set_is_whole(node):
+                queues.setdefault(node.label, deque()).append(node)
+        if not queues or not self._answers:
+            return
+        booting = Counter(node.label for node in nodes if _is_booting(node))
+        asked = Counter(node.pool for node in nodes if node.asked is not None)
+        limits = {pool.name: pool.max_servers for pool in self.provider.pools}
+        while queues and booting.total() < self.provider.max_concurrency:
+            label = min(queues, key=lambda each: booting[each])
+            node = queues[label].popleft()
+            if not queues[label]:
+                del queues[label]
+            limit = limits.get(node.pool)
+            if limit is None or asked[node.pool] < limit:
+                asked[node.pool] += 1
+                booting[label] += 1
+                yield CreateServer(at=self.now, why="the node is wanted", node=node.id)
 
-def _building(view: View, provider: Provider, cloud: CloudView, node: Node, now: float) -> Iterator[Action]:
-    asked = node.asked or now
-    server = cloud.server_of(node) if cloud.listed_after(asked) else None
-    overdue = asked + provider.launch_timeout
-    late = f"not running {provider.launch_timeout:.0f} s after it was asked for"
-    if server is None:
-        settled = cloud.listed_after(max(asked, view.answered.get(node.id, 0.0)) + SETTLE)
-        if settled and now < overdue:
-            yield CreateServer(at=now, why="no server came of the last attempt", node=node.id)
+    def _step(self, node: Node) -> Iterator[Action]:
+        match node.state:
+            case NodeState.BUILDING if node.asked is not None:
+                yield from self._building(node, node.asked)
+            case NodeState.TESTING:
+                yield from self._broken(node) or self._testing(node)
+            case NodeState.PREPARING:
+                yield from self._broken(node) or self._preparing(node)
+            case NodeState.READY | NodeState.IN_USE | NodeState.HOLD:
+                yield from self._broken(node)
+            case NodeState.FAILED:
+                yield from self._failed(node)
+            case NodeState.DELETING:
+                yield from self._removal(node, ForgetNode(at=self.now, why="its server is gone", node=node.id))
+
+    def _building(self, node: Node, asked: float) -> Iterator[Action]:
+        server = self.cloud.server_of(node) if self.cloud.listed_after(asked) else None
+        limit = self.provider.launch_timeout
+        overdue = max(asked, self._led_since) + limit
+        late = _failure(node, f"not running {limit:.0f} s after it was asked for", overdue)
+        answered = max(asked, self.view.answered.get(node.id, 0.0))
+        if server is None and self.cloud.listed_after(answered + SETTLE):
+            yield from self._repetition(node, answered)
+        elif server is None:
+            yield late
+        elif server.state is ServerState.ACTIVE and server.address is not None:
+            yield MarkBooted(at=self.now, why="the server runs", node=node.id, server=server.id)
+        elif server.state in {ServerState.ERROR, ServerState.STOPPED}:
+            yield _failure(node, _fault(server))
         else:
-            yield FailNode(at=overdue, why=late, node=node.id)
-    elif server.state is ServerState.ACTIVE and server.address is not None:
-        yield MarkBooted(at=now, why="the server runs", node=node.id, server=server.id)
-    elif server.state in {ServerState.ERROR, ServerState.STOPPED}:
-        yield FailNode(at=now, why=_fault(server), node=node.id)
-    else:
-        yield FailNode(at=overdue, why=late, node=node.id)
+            yield late
 
+    def _repetition(self, node: Node, answered: float) -> Iterator[Action]:
+        """Ask again, after a pause that doubles each time; a few attempts in vain are a failure."""
+        if node.tries > self.provider.launch_retries:
+            yield _failure(node, f"no server came of {node.tries} requests")
+        elif self._answers:
+            pause = min(SETTLE * 2.0 ** (node.tries - 1), LONGEST_PAUSE)
+            yield CreateServer(at=answered + pause, why="no server came of the last request", node=node.id)
 
-def _broken(cloud: CloudView, node: Node) -> list[Action]:
-    """What a running node's server tells: nothing, or that the node is lost."""
-    if node.server_id is None or not cloud.listed_after(node.state_since):
+    def _broken(self, node: Node) -> list[Action]:
+        """What a running node's server tells: nothing, or that the node is lost."""
+        if node.server_id is None or not self.cloud.listed_after(node.state_since):
+            return []
+        server = self.cloud.servers.get(node.server_id)
+        counts = node.state in {NodeState.TESTING, NodeState.PREPARING}
+        if server is None:
+            return [_failure(node, "its server is gone, and not by us", counts=counts)]
+        held = node.state is NodeState.HOLD  # an operator may well shut it down to look into it
+        if server.state in {ServerState.ERROR, ServerState.STOPPED} and not held:
+            return [_failure(node, _fault(server), counts=counts)]
         return []
-    server = cloud.servers.get(node.server_id)
-    counts = node.state in PENDING
-    if server is None:
-        return [FailNode(at=0, why="its server is gone, and not by us", node=node.id, counts=counts)]
-    if server.state in {ServerState.ERROR, ServerState.STOPPED}:
-        return [FailNode(at=0, why=_fault(server), node=node.id, counts=counts)]
-    return []
 
+    def _testing(self, node: Node) -> list[Action]:
+        limit = self.provider.boot_timeout
+        overdue = max(node.state_since, self._led_since) + limit
+        late = _failure(node, f"no SSH login within {limit:.0f} s of its start", overdue)
+        return [late] if self.now >= overdue else [TestLogin(at=self.now, node=node.id), late]
 
-def _testing(provider: Provider, node: Node, now: float) -> list[Action]:
-    overdue = node.state_since + provider.boot_timeout
-    reason = f"no SSH login within {provider.boot_timeout:.0f} s of its start"
-    if now >= overdue:
-        why = f"{reason}: {node.error}" if node.error else reason
-        return [FailNode(at=overdue, why=why, node=node.id)]
-    return [TestLogin(at=now, node=node.id), FailNode(at=overdue, why=reason, node=node.id)]
-
-
-def _preparing(view: View, node: Node, now: float) -> list[Action]:
-    label = view.config.label(node.label)
-    limit = 7200.0 if label is None else label.ready_script_timeout
-    since = node.script.started if node.script is not None else node.state_since
-    overdue = since + limit
-    if now >= overdue:
+    def _preparing(self, node: Node) -> list[Action]:
+        label = self.view.config.label(node.label)
+        limit = DEFAULT_SCRIPT_TIMEOUT if label is None else label.ready_script_timeout
+        overdue = max(self._prepared_since(node), self._led_since) + limit
+        if not self._may_prepare(node):
+            return [_failure(node, f"its node set was not complete within {limit:.0f} s", overdue)]
         step = f", at: {node.script.step}" if node.script is not None and node.script.step else ""
-        return [FailNode(at=overdue, why=f"the ready-script did not end within {limit:.0f} s{step}", node=node.id)]
-    if not _may_prepare(view, node):
-        return [FailNode(at=overdue, why=f"its node set was not complete within {limit:.0f} s", node=node.id)]
-    return [Prepare(at=now, node=node.id)]
+        late = _failure(node, f"the ready-script did not end within {limit:.0f} s{step}", overdue)
+        return [late] if self.now >= overdue else [Prepare(at=self.now, node=node.id), late]
+
+    def _prepared_since(self, node: Node) -> float:
+        """A primary's own time begins when the last of its sub-nodes is ready."""
+        nodes = self.view.records.nodes
+        ready = [nodes[sub].state_since for sub in node.subnodes if sub in nodes]
+        own = node.script.started if node.script is not None else node.state_since
+        return max([own, *ready])
+
+    def _may_prepare(self, node: Node) -> bool:
+        """Sub-nodes are prepared once the whole set can be reached; the primary when its sub-nodes are ready."""
+        nodes = self.view.records.nodes
+        if node.primary is None:
+            return all(sub in nodes and nodes[sub].state is NodeState.READY for sub in node.subnodes)
+        primary = nodes.get(node.primary)
+        if primary is None:
+            return False
+        members = [primary, *(nodes[sub] for sub in primary.subnodes if sub in nodes)]
+        return all(member.address is not None for member in members)
+
+    def _failed(self, node: Node) -> Iterator[Action]:
+        if node.asked is not None:
+            yield from self._removal(node, DropServer(at=self.now, why="its server is gone", node=node.id))
+            return
+        expires = node.state_since + self.view.config.failed_retention
+        yield ForgetNode(at=expires, why="it failed long ago", node=node.id)
+
+    def _removal(self, node: Node, gone: Action) -> Iterator[Action]:
+        """Delete the server, and act on `gone` only when a list taken since shows that it is."""
+        if node.asked is None:
+            yield gone
+            return
+        server = self.cloud.server_of(node)
+        answered = max(node.asked, self.view.answered.get(node.id, 0.0))
+        if server is None:
+            if self.cloud.listed_after(answered + (0.0 if node.server_id else SETTLE)):
+                yield gone
+        elif server.state is not ServerState.DELETING and self._answers:
+            yield DeleteServer(
+                at=self.cloud.deletable(server.id), why="the node has ended", node=node.id, server=server.id
+            )
+
+    def _next_list(self, nodes: Iterable[Node]) -> ListServers:
+        silent = self.view.provider_backoff(self.provider)
+        if silent is not None:
+            return ListServers(at=silent.next_try, why="it did not answer", provider=self.provider.name)
+        if self.cloud.listed_at is None or self.cloud.stale is not None:
+            return ListServers(at=self.now, why="something has just been asked for", provider=self.provider.name)
+        idle = min(self.cloud.poll_interval * IDLE_POLLS, self.view.config.cleanup_interval)
+        interval = self.cloud.poll_interval if any(_expects_change(node) for node in nodes) else idle
+        return ListServers(at=self.cloud.listed_at + interval, why="time to look", provider=self.provider.name)
 
 
-def _may_prepare(view: View, node: Node) -> bool:
-    """Sub-nodes are prepared once the whole set can be reached; the primary when its sub-nodes are ready."""
-    nodes = view.records.nodes
-    if node.primary is None:
-        return all(sub in nodes and nodes[sub].state is NodeState.READY for sub in node.subnodes)
-    primary = nodes.get(node.primary)
-    if primary is None:
-        return False
-    members = [primary, *(nodes[sub] for sub in primary.subnodes if sub in nodes)]
-    return all(member.address is not None for member in members)
+def _failure(node: Node, why: str, at: float = 0.0, *, counts: bool = True) -> FailNode:
+    return FailNode(at=at, why=why, node=node.id, version=node.version, counts=counts)
 
 
-def _failed(view: View, cloud: CloudView, node: Node, now: float) -> Iterator[Action]:
-    if node.asked is not None:
-        yield from _removal(cloud, node, DropServer(at=now, why="its server is gone", node=node.id), now)
-        return
-    expires = node.state_since + view.config.failed_retention
-    yield ForgetNode(at=expires, why="it failed long ago", node=node.id)
-
-
-def _removal(cloud: CloudView, node: Node, gone: Action, now: float) -> Iterator[Action]:
-    """Delete the server, and act on `gone` only when a list taken since shows that it is."""
-    if node.asked is None:
-        yield gone
-        return
-    server = cloud.server_of(node)
-    if server is not None and server.state is not ServerState.DELETING:
-        yield DeleteServer(at=now, why="the node has ended", node=node.id, server=server.id)
-    elif server is None and cloud.listed_after(max(node.asked + (0 if node.server_id else SETTLE), 1)):
-        yield gone
-
-
-def _next_list(provider: Provider, cloud: CloudView, nodes: list[Node], now: float, view: View) -> ListServers:
-    if cloud.listed_at is None or cloud.stale is not None:
-        return ListServers(at=now, why="something has just been asked for", provider=provider.name)
-    changing = any(_expects_change(node) for node in nodes)
-    idle = min(cloud.poll_interval * IDLE_POLLS, view.config.cleanup_interval)
-    interval = cloud.poll_interval if changing else idle
-    return ListServers(at=cloud.listed_at + interval, why="time to look", provider=provider.name)
+def _is_booting(node: Node) -> bool:
+    """It counts for `max-concurrency`; a ready-script, which may take hours, does not."""
+    return node.asked is not None and node.state in {NodeState.BUILDING, NodeState.TESTING}
 
 
 def _expects_change(node: Node) -> bool:

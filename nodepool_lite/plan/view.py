@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nodepool_lite.clouds.driver import Image, Quota, Server
-from nodepool_lite.config.settings import Config
+from nodepool_lite.config.settings import Config, Provider
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.store.base import Snapshot
 
 SETTLE = 5.0
 """Seconds that a cloud may take until a server that was asked for shows up in its list."""
+DELETE_PATIENCE = 10.0
+"""Seconds after which a server's end is asked for again, if it is still listed as if nothing had been said."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class CloudView:
     listed_at: float | None = None
     stale: float | None = None
     """When something was asked of the cloud since the last list: look again at once."""
+    ending: Mapping[str, float] = field(default_factory=dict)
+    """Server id -> when this process asked for its end, while it is still listed."""
     poll_interval: float = 1.0
     quota: Quota = field(default_factory=Quota)
     error: str = ""
@@ -33,10 +38,15 @@ class CloudView:
         """Return the server that was made for this node's present attempt, if the last list had it."""
         if node.server_id is not None:
             return self.servers.get(node.server_id)
-        for server in self.servers.values():
-            if server.node_id == node.id and server.attempt == node.attempt:
-                return server
-        return None
+        return self._by_mark.get((node.id, node.attempt))
+
+    def deletable(self, server: str) -> float:
+        """Return from when on the end of a listed server may be asked for (again): epoch seconds."""
+        return self.ending[server] + DELETE_PATIENCE if server in self.ending else 0.0
+
+    @cached_property
+    def _by_mark(self) -> Mapping[tuple[str, str], Server]:
+        return {(server.node_id, server.attempt): server for server in self.servers.values()}
 
     def listed_after(self, moment: float) -> bool:
         """Tell whether the last list was asked for at or after `moment`."""
@@ -78,12 +88,37 @@ class View:
 
     def nodes(self, *states: NodeState) -> Iterable[Node]:
         """Return the nodes in these states (all, if none is named), the oldest first."""
-        chosen = self.records.nodes.values()
-        return sorted(
-            (node for node in chosen if not states or node.state in states), key=lambda node: (node.created, node.id)
-        )
+        return (node for node in self._by_age if not states or node.state in states)
+
+    def nodes_at(self, provider: str) -> Iterable[Node]:
+        """Return the nodes of a provider, the oldest first."""
+        return self._by_provider.get(provider, ())
+
+    def set_is_whole(self, node: Node) -> bool:
+        """Tell whether all records of the node's set came to be: a launcher may have died between two of them."""
+        if node.primary is not None:
+            primary = self.records.nodes.get(node.primary)
+            return primary is not None and node.id in primary.subnodes
+        label = self.config.label(node.label)
+        return label is None or len(node.subnodes) == label.subnodes
 
     def backoff(self, name: str, fingerprint: str) -> Backoff | None:
         """Return the back-off of that name, unless the configuration that it speaks of has changed since."""
         found = self.records.backoffs.get(name)
         return found if found is not None and found.fingerprint == fingerprint else None
+
+    def provider_backoff(self, provider: Provider) -> Backoff | None:
+        """Return why a provider cannot be used, if its last list failed."""
+        name = f"provider/{provider.name}"
+        return self.backoff(name, provider.fingerprint) if name in self.records.backoffs else None
+
+    @cached_property
+    def _by_age(self) -> tuple[Node, ...]:
+        return tuple(sorted(self.records.nodes.values(), key=lambda node: (node.created, node.id)))
+
+    @cached_property
+    def _by_provider(self) -> Mapping[str, list[Node]]:
+        found: dict[str, list[Node]] = {}
+        for node in self._by_age:
+            found.setdefault(node.provider, []).append(node)
+        return found
