@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from nodepool_lite.cli.app import App
@@ -60,18 +61,18 @@ def _zookeeper(app: App, config: Config) -> Iterator[Finding]:
         if config.zookeeper_servers:
             yield Finding("missing", "zookeeper", str(error))
             return
-    yield from _embedded(config)
+    yield _embedded()
 
 
-def _embedded(config: Config) -> Iterator[Finding]:
+def _embedded() -> Finding:
     from nodepool_lite.store._java import command  # noqa: PLC0415 - only when ZooKeeper does not answer
 
     try:
-        command(config.state_dir / "zookeeper")
+        with TemporaryDirectory(prefix="nodepool-lite-doctor-") as directory:
+            command(Path(directory) / "zoo.cfg")
     except StoreUnavailableError as error:
-        yield Finding("missing", "zookeeper", str(error))
-        return
-    yield Finding("note", "zookeeper", "installed, not running: `nodepool-lite run` starts its own")
+        return Finding("missing", "zookeeper", str(error))
+    return Finding("note", "zookeeper", "installed, not running: `nodepool-lite run` starts its own")
 
 
 def _image_tools() -> Iterator[Finding]:

@@ -22,12 +22,15 @@ def login_name(environ: Mapping[str, str]) -> str:
     return environ.get("SUDO_USER") or getpass.getuser()
 
 
+def node_by_id(nodes: Mapping[str, Node], name: str) -> Node | None:
+    """Return the node with that id; leading zeros may be left out."""
+    return nodes.get(name.zfill(NUMBER)) if name.isdigit() else nodes.get(name)
+
+
 def node_named(nodes: Mapping[str, Node], name: str) -> Node | None:
     """Return the node with that id (leading zeros may be left out), host name or server id."""
-    by_id = nodes.get(name.zfill(NUMBER)) if name.isdigit() else nodes.get(name)
-    if by_id is not None:
-        return by_id
-    return next((node for node in nodes.values() if name in {node.hostname, node.server_id}), None)
+    by_name = (node for node in nodes.values() if name in {node.hostname, node.server_id})
+    return node_by_id(nodes, name) or next(by_name, None)
 
 
 def the_node(nodes: Mapping[str, Node], name: str) -> Node:

@@ -1,12 +1,13 @@
 """`nodepool-lite show`: the whole life of one thing."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from nodepool_lite.cli import complete, layout
 from nodepool_lite.cli.app import App
+from nodepool_lite.cli.failures import note
 from nodepool_lite.cli.lazy import Exemplary
 from nodepool_lite.cli.listing import to_json, to_yaml
 from nodepool_lite.cli.options import format_option
@@ -51,19 +52,22 @@ def command(app: App, name: str, *, output_format: str) -> None:
 
 
 def _find(records: Snapshot, name: str) -> Thing:
-    from nodepool_lite.service.names import image_named, node_named  # noqa: PLC0415 - completion does without
+    from nodepool_lite.service.names import image_named, node_by_id, node_named  # noqa: PLC0415 - completion
 
     found = (
         records.leases.get(name)
-        or node_named(records.nodes, name)
+        or node_by_id(records.nodes, name)
         or image_named(records.builds, name)
         or image_named(records.uploads, name)
     )
-    if found is None:
+    node = node_named(records.nodes, name)
+    if found is not None and node is not None and node is not found:
+        note(f"node {node.id} is called {name}, too: `nodepool-lite show {node.id}`")
+    if found is None and node is None:
         raise NoSuchThingError(
             f"there is no node, lease, build or image {name}; see `list`, `leases`, `dib-image-list`"
         )
-    return found
+    return found or cast("Node", node)
 
 
 def _lines(thing: Thing, now: float) -> Iterator[str]:

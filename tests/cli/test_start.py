@@ -1,0 +1,46 @@
+"""Commands start fast and small, because of what they do not import."""
+
+import subprocess
+import sys
+
+import pytest
+
+from nodepool_lite.testing import make_node
+
+from .conftest import PROGRAM, RealPool
+
+HEAVY = {"rich", "paramiko", "openstack", "structlog", "cryptography", "asyncio", "diskimage_builder", "requests"}
+MIB = 1024
+
+
+def imported(*command: object) -> set[str]:
+    """Run our program and return the top-level packages that it imported."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", PROGRAM, *command], capture_output=True, text=True, timeout=60, check=True
+    )
+    lines = (line for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.zookeeper
+@pytest.mark.parametrize("arguments", [("list",), ("status",), ("leases", "-f", "json"), ("grab", "debian-12")])
+def test_a_command_imports_nothing_heavy(real_pool: RealPool, arguments: tuple[str, ...]) -> None:
+    """Neither a cloud library nor SSH, tables, logging or cryptography."""
+    real_pool.store.create(make_node(1))
+    assert not imported("--config", real_pool.config, *arguments) & HEAVY
+
+
+def test_help_does_not_even_import_the_records() -> None:
+    """Completion of command names is as fast."""
+    assert not imported("config", "check", "--help") & (HEAVY | {"pydantic", "kazoo", "yaml"})
+
+
+@pytest.mark.zookeeper
+def test_the_list_of_an_empty_pool_is_small(real_pool: RealPool) -> None:
+    """Under 40 MiB at its largest, Python included."""
+    # A child counts the memory of the process that it was forked from, so a small one stands in between.
+    measure = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=-3)"
+    tell = "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    command = [sys.executable, "-S", "-c", f"{measure}; {tell}", PROGRAM, "--config", real_pool.config, "list"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert 10 * MIB < int(done.stdout) < 40 * MIB
