@@ -4,10 +4,10 @@ from typing import Any
 
 import yaml
 
-from nodepool_lite.config.tree import Item
+from nodepool_lite.config.tree import Item, scalar_tag
 
 _TEXT, _LIST, _MAP = (f"tag:yaml.org,2002:{each}" for each in ("str", "seq", "map"))
-_RESOLVER = yaml.SafeLoader("")
+_REPRESENTER = yaml.representer.SafeRepresenter()
 
 
 class _Dumper(yaml.SafeDumper):
@@ -46,12 +46,11 @@ def from_plain(value: Any) -> yaml.Node:
         return yaml.SequenceNode(_LIST, nodes, flow_style=all(isinstance(each, yaml.ScalarNode) for each in nodes))
     if isinstance(value, str):
         return _scalar(value)
-    text = "null" if value is None else str(value).lower()
-    return _scalar(text, plain=True)
+    return _REPRESENTER.represent_data(value)
 
 
 def _scalar(text: str, *, plain: bool = False) -> yaml.ScalarNode:
     """Return text; `plain` leaves it without quotes although YAML would read a number or the like."""
-    tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)) if plain else _TEXT  # type: ignore[no-untyped-call]
+    tag = scalar_tag(text) if plain else _TEXT
     style = "|" if tag == _TEXT and "\n" in text.strip("\n") else None
     return yaml.ScalarNode(tag, text, style=style)

@@ -21,6 +21,7 @@ _STAND_IN = "\ue000"
 _VARIABLE = re.compile(_STAND_IN + r"\((NODEPOOL_[A-Za-z0-9_]*)\)")
 _NULL = ("", "~", "null", "Null", "NULL")
 _STANDARD_TAGS = {f"tag:yaml.org,2002:{each}" for each in ("str", "int", "float", "bool", "null", "seq", "map")}
+_PLAIN = yaml.SafeLoader("")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -89,7 +90,7 @@ def parse(text: str, file: str, environ: Mapping[str, str], report: Report) -> I
         return _Composer(file, environ, report).compose(iter(events))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        at = Position(file, mark.line + 1, mark.column + 1) if mark else Position(file)
+        at = Position(file, *_inside(text, mark.line, mark.column)) if mark else Position(file)
         said = ", ".join(filter(None, (error.context, error.problem)))
         report.error(at, f"this is not YAML: {said or 'it cannot be parsed'}", "check indentation, quotes and colons")
     except yaml.reader.ReaderError as error:
@@ -101,6 +102,27 @@ def parse(text: str, file: str, environ: Mapping[str, str], report: Report) -> I
     except _TooMuchError as error:
         report.error(error.at, str(error))
     return None
+
+
+def _inside(text: str, line: int, column: int) -> tuple[int, int]:
+    """Return line and column from 1; the parser puts what is missing at the end behind a last line with no newline."""
+    lines = text.split("\n")
+    return (line + 1, column + 1) if line < len(lines) else (len(lines), len(lines[-1]) + 1)
+
+
+def scalar_tag(text: str) -> str:
+    """Return the tag that YAML gives to a word without quotes, such as `tag:yaml.org,2002:int`."""
+    return str(_PLAIN.resolve(yaml.ScalarNode, text, (True, False)))  # type: ignore[no-untyped-call]
+
+
+def scalar_value(text: str) -> int | float | bool | str:
+    """Return the number or boolean that YAML reads in a word without quotes; other words as they are."""
+    tag = scalar_tag(text)
+    read = {"int": _PLAIN.construct_yaml_int, "float": _PLAIN.construct_yaml_float, "bool": _PLAIN.construct_yaml_bool}
+    try:
+        return read.get(tag.rpartition(":")[2], lambda _: text)(yaml.ScalarNode(tag, text))
+    except ValueError:
+        return text
 
 
 class _TooMuchError(Exception):

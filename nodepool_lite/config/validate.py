@@ -14,7 +14,7 @@ from nodepool_lite.config.duration import seconds
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
 from nodepool_lite.config.settings import Config, Section, split
-from nodepool_lite.config.tree import Item
+from nodepool_lite.config.tree import Item, scalar_value
 
 
 @dataclass(frozen=True)
@@ -160,14 +160,7 @@ def resolved(item: Item) -> Any:
         return [resolved(each) for each in item.items]
     if item.text is None or not item.plain:
         return item.text
-    if item.text.lower() in {"true", "false"}:
-        return item.text.lower() == "true"
-    for read in (int, float):
-        try:
-            return read(item.text)
-        except ValueError:
-            continue
-    return item.text
+    return scalar_value(item.text)
 
 
 _EXPECTED = {

@@ -51,6 +51,7 @@ def test_an_alias_has_the_place_of_what_it_names_and_the_key_of_where_it_stands(
     ("text", "message"),
     [
         ("a: [1", "this is not YAML: while parsing a flow sequence"),
+        ("pool-name: a\nb", "2:2: this is not YAML: while scanning a simple key, could not find expected ':'"),
         ("a: 1\n b: 2", "2:3: this is not YAML: mapping values are not allowed"),
         ("a: 'x", "1:6: this is not YAML: while scanning a quoted scalar, found unexpected end of stream"),
         ("pool-name: a\npool-name: b", "2:1: the key `pool-name` stands here again; first in line 1"),

@@ -1,5 +1,6 @@
 """Writing the configuration: converted, with all defaults, as a schema and as a reference."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from nodepool_lite.config.reference import TARGET, markdown
 from nodepool_lite.config.schema import json_schema
 from nodepool_lite.config.settings import Config
 from nodepool_lite.config.show import MASK, show
-from nodepool_lite.config.validate import sections
+from nodepool_lite.config.validate import sections, shapes
 from nodepool_lite.model.errors import ConfigError
 from tests.config.conftest import BASE, DATA
 
@@ -89,7 +90,9 @@ TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cn")), max_size=
 SECONDS = st.floats(0, 1e12) | st.integers(0, 10**7)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     pool=NAMES,
     diskimage=st.fixed_dictionaries(
@@ -159,3 +162,10 @@ def test_every_key_is_documented() -> None:
         if not descriptions()[section.__name__].fields.get(name)
     ]
     assert silent == []
+
+
+def test_the_example_has_every_key() -> None:
+    """etc/nodepool.yaml shows each key, with a value or commented out; only what serves tests is left out."""
+    words = set(re.findall(r"^[\s#-]*([a-z-]+):", (TOP / "etc/nodepool.yaml").read_text(), re.MULTILINE))
+    keys = {key for section in sections() for key in shapes(section)}
+    assert keys - words == {"options", "login-test"} & keys
