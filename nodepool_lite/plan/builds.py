@@ -18,7 +18,7 @@ def builds(view: View, now: float) -> Iterator[Action]:
     """Yield the builds to start now or later, on the process that leads `builder`."""
     if "builder" not in view.leads:
         return
-    busy = sum(1 for build in view.records.builds.values() if build.state is BuildState.BUILDING)
+    busy = sum(1 for b in view.records.builds.values() if b.state is BuildState.BUILDING and b.builder == view.host)
     for diskimage in view.config.diskimages:
         if diskimage.abstract:
             continue
@@ -51,15 +51,19 @@ def upload_format(view: View, provider: str, diskimage: str) -> str:
 
 def interrupted(view: View) -> Iterator[Action]:
     """Yield the failure of builds that nobody carries out any more: theirs was a process that has ended."""
-    builders = {member.host for member in view.records.members.values() if member.role in {"builder", "all"}}
+    if "builder" not in view.leads:
+        return
     for build in view.records.builds.values():
-        if build.state is not BuildState.BUILDING:
-            continue
-        ours = build.builder == view.host and "builder" in view.leads
-        abandoned = ours and f"build/{build.diskimage}" not in view.running
-        orphaned = "builder" in view.leads and build.builder not in builders
-        if abandoned or orphaned:
+        if build.state is BuildState.BUILDING and is_abandoned(view, f"build/{build.diskimage}", build.builder):
             yield FailBuild(at=0, why="interrupted: the builder stopped in the middle of it", build=build.id)
+
+
+def is_abandoned(view: View, key: str, builder: str) -> bool:
+    """Tell whether nobody carries out that action of a builder's host any more."""
+    if builder == view.host:
+        return key not in view.running
+    members = view.records.members.values()
+    return all(each.host != builder for each in members if each.role in {"builder", "all"})
 
 
 def outlived(view: View) -> Iterator[Action]:
@@ -86,7 +90,8 @@ def removals(view: View, now: float) -> Iterator[Action]:
         return
     needed = _needed_builds(view)
     for build in view.records.builds.values():
-        if build.state is BuildState.DELETING and build.builder == view.host and build.id not in needed:
+        ended = build.state is BuildState.DELETING and f"build/{build.diskimage}" not in view.running
+        if ended and build.builder == view.host and build.id not in needed:
             yield DeleteBuild(at=now, why="it has had its day", build=build.id)
 
 
@@ -132,11 +137,23 @@ def _request(view: View, diskimage: str) -> Request | None:
 
 def _idle_requests(view: View) -> Iterator[DropRequest]:
     for request in view.records.requests.values():
-        if view.config.diskimage(request.diskimage) is None:
+        diskimage = view.config.diskimage(request.diskimage)
+        if diskimage is None or diskimage.abstract:
             yield DropRequest(at=0, why=f"no diskimage {request.diskimage} is configured", request=request.id)
+        elif request.kind is RequestKind.UPLOAD and not uses(view, request.provider, request.diskimage):
+            why = f"provider {request.provider} is not configured to use {request.diskimage}"
+            yield DropRequest(at=0, why=why, request=request.id)
+
+
+def uses(view: View, provider: str, diskimage: str) -> bool:
+    """Tell whether a provider is configured to have a diskimage."""
+    settings = view.config.provider(provider)
+    return settings is not None and any(image.name == diskimage for image in settings.diskimages)
 
 
 def _needed_builds(view: View) -> frozenset[str]:
-    """Builds that an upload or a node was made from and still needs."""
-    uploads = {u.build for u in view.records.uploads.values() if u.state is not UploadState.FAILED}
-    return frozenset(uploads | {node.build for node in view.records.nodes.values() if node.build})
+    """Builds that an upload (at a provider that is still there) or a node was made from and still needs."""
+    providers = {provider.name for provider in view.config.providers}
+    uploads = (u for u in view.records.uploads.values() if u.state is not UploadState.FAILED)
+    kept = {upload.build for upload in uploads if upload.provider in providers}
+    return frozenset(kept | {node.build for node in view.records.nodes.values() if node.build})

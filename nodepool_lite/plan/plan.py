@@ -45,6 +45,7 @@ def _all(view: View, now: float) -> Iterator[Action]:
     yield from builds.outlived(view)
     yield from builds.removals(view, now)
     yield from uploads.interrupted(view)
+    yield from uploads.lost(view)
     yield from uploads.uploads(view)
     yield from uploads.outlived(view)
     yield from uploads.removals(view, now)

@@ -7,18 +7,23 @@ from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.pool import Request, RequestKind
 from nodepool_lite.plan.actions import Action, DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
-from nodepool_lite.plan.builds import KEEP_READY, upload_format
+from nodepool_lite.plan.builds import KEEP_READY, is_abandoned, upload_format, uses
 from nodepool_lite.plan.generation import newest_build
 from nodepool_lite.plan.view import View
 
+SETTLE = 60.0
+"""Seconds that a provider may take until a new image shows up in its list."""
+
 
 def uploads(view: View) -> Iterator[Action]:
-    """Yield the uploads to start now or later, on the host that holds the build's files."""
+    """Yield the uploads to start now or later, on the host that holds the build's files in the format wanted there."""
     for provider in view.config.providers:
         for image in provider.diskimages:
             build = _wanted_build(view, image.name, provider.name)
             if build is None or build.builder != view.host or "builder" not in view.leads:
                 continue
+            if upload_format(view, provider.name, image.name) not in {file.format for file in build.files}:
+                continue  # a build that has it is planned
             request = _request(view, image.name, provider.name)
             existing = view.records.uploads.get(f"{build.id}/{provider.name}")
             if existing is not None and existing.state is not UploadState.FAILED:
@@ -42,16 +47,21 @@ def fingerprint(view: View, provider: Provider, diskimage: str) -> str:
     return f"{provider.cloud}:{upload_format(view, provider.name, diskimage)}:{own}"
 
 
-def interrupted(view: View) -> Iterator[Action]:
+def interrupted(view: View) -> Iterator[FailUpload]:
     """Yield the failure of uploads that this host was carrying out and is not any more."""
     if "builder" not in view.leads:
         return
-    builders = {member.host for member in view.records.members.values() if member.role in {"builder", "all"}}
     for upload in view.records.uploads.values():
-        if upload.state is not UploadState.UPLOADING or f"upload/{upload.id}" in view.running:
-            continue
-        if upload.builder == view.host or upload.builder not in builders:
+        if upload.state is UploadState.UPLOADING and is_abandoned(view, f"upload/{upload.id}", upload.builder):
             yield FailUpload(at=0, why="interrupted: the builder stopped in the middle of it", upload=upload.id)
+
+
+def lost(view: View) -> Iterator[FailUpload]:
+    """Yield the failure of uploads whose image somebody else removed: nothing more can be made from them."""
+    for upload in view.records.uploads.values():
+        led = f"provider/{upload.provider}" in view.leads
+        if led and upload.state is UploadState.READY and _is_missing(view, upload, upload.state_since + SETTLE):
+            yield FailUpload(at=0, why="its image is gone, and not by us", upload=upload.id)
 
 
 def outlived(view: View) -> Iterator[Action]:
@@ -62,7 +72,7 @@ def outlived(view: View) -> Iterator[Action]:
         if f"provider/{upload.provider}" in view.leads:
             groups.setdefault((upload.diskimage, upload.provider), []).append(upload)
     for (diskimage, provider), own in groups.items():
-        configured = _configured(view, diskimage, provider)
+        configured = uses(view, provider, diskimage)
         own.sort(key=lambda upload: upload.build, reverse=True)
         ready = (upload for upload in own if upload.state is UploadState.READY)
         for upload in islice(ready, KEEP_READY if configured else 0, None):
@@ -80,7 +90,7 @@ def removals(view: View, now: float) -> Iterator[Action]:
     for upload in view.records.uploads.values():
         if upload.state is not UploadState.DELETING or f"provider/{upload.provider}" not in view.leads:
             continue
-        if (upload.build, upload.provider) not in used:
+        if (upload.build, upload.provider) not in used or _is_missing(view, upload, upload.created):
             yield DeleteUpload(at=now, why="it has had its day", upload=upload.id)
 
 
@@ -100,6 +110,9 @@ def _request(view: View, diskimage: str, provider: str) -> Request | None:
     return None
 
 
-def _configured(view: View, diskimage: str, provider: str) -> bool:
-    settings = view.config.provider(provider)
-    return settings is not None and any(image.name == diskimage for image in settings.diskimages)
+def _is_missing(view: View, upload: Upload, since: float) -> bool:
+    """Tell whether a list taken after `since` lacks the upload's image."""
+    cloud = view.clouds.get(upload.provider)
+    if cloud is None or cloud.images_listed_at is None or cloud.images_listed_at < since:
+        return False
+    return bool(upload.image_id) and upload.image_id not in cloud.images
