@@ -28,7 +28,7 @@ from nodepool_lite.model.node import Node
     },
 )
 @click.argument("label", shell_complete=complete.label_names)
-@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many; all or none.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", default=1, help="How many; all or none. [default: 1]")
 @click.option("--lifetime", type=duration, help="When the lease ends by itself, e.g. 4h. [default: lease-lifetime]")
 @click.option("--reason", default="", help="What for; shown in `leases` and in the nodes' history.")
 @click.option("--wait", type=duration, help="Give up after that long, e.g. 30m. Without it: wait for ever.")

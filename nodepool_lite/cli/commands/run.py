@@ -26,9 +26,19 @@ ALL = ("launcher", "builder")
     show_default=True,
     help="What this process does; repeatable.",
 )
-@click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    "--log-format",
+    type=click.Choice(["console", "json"]),
+    default="console",
+    show_default=True,
+    help="Lines for people, or one JSON object per event.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is worth logging.",
 )
 @click.pass_obj
 def command(app: App, roles: tuple[str, ...], log_format: str, log_level: str) -> int:
