@@ -4,18 +4,28 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from kazoo.client import KazooClient
+from kazoo.security import OPEN_ACL_UNSAFE
 
 from nodepool_lite.store.embedded import EmbeddedZooKeeper
 
 
 @pytest.fixture(scope="session")
 def zookeeper_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a real ZooKeeper on a free loopback port and give its `127.0.0.1:PORT`.
+    """Run a real ZooKeeper on a free loopback port and give its `127.0.0.1:PORT`; any client may use it.
 
     Each pytest-xdist worker has its own. The kernel kills the server with the test process.
     """
-    server = EmbeddedZooKeeper(tmp_path_factory.mktemp("zookeeper"))
-    yield server.start()
+    directory = tmp_path_factory.mktemp("zookeeper")
+    server = EmbeddedZooKeeper(directory)
+    address = server.start().partition("?")[0]
+    secret = (directory / "zookeeper" / "secret").read_text().strip()
+    client = KazooClient(address, auth_data={("digest", f"pool:{secret}")})
+    client.start()
+    client.set_acls("/", OPEN_ACL_UNSAFE)
+    client.stop()
+    client.close()
+    yield address
     server.stop()
 
 

@@ -9,7 +9,7 @@ from nodepool_lite.store._link import UNREACHABLE, Link, Reply
 from nodepool_lite.store._mirror import Mirror
 from nodepool_lite.store._parts import Part
 from nodepool_lite.store._subscribers import Subscribers
-from nodepool_lite.store._wire import AddWatch, ReadBatch, Transaction, Written, create_folder
+from nodepool_lite.store._wire import AddWatch, ReadBatch, Root, Transaction, Written, create_folder
 from nodepool_lite.store.base import PATHS, Snapshot
 
 _log = logging.getLogger(__name__)
@@ -22,9 +22,9 @@ class Feed:
     lock guards link and mirror; no subscriber is called while it is held.
     """
 
-    def __init__(self, servers: str, root: str, *, session_timeout: float, watch: bool) -> None:
-        self.link = Link(servers, session_timeout, self._link_changed, self._heard)
-        self.root = root
+    def __init__(self, servers: str, root: str, secret: str, *, session_timeout: float, watch: bool) -> None:
+        self.link = Link(servers, session_timeout, secret, self._link_changed, self._heard)
+        self.root = Root(root, guarded=bool(secret))
         self.subscribers = Subscribers()
         self.ready = threading.Event()
         self.problem = ""
@@ -65,7 +65,9 @@ class Feed:
             self.check()
             if self._mirror:
                 self._mirror.expect(path)
-            return self.link.send(Transaction([create_folder(path, kept=kept)]), lambda r: self._folder_made(path, r))
+            return self.link.send(
+                Transaction([create_folder(self.root, path, kept=kept)]), lambda r: self._folder_made(path, r)
+            )
 
     def _written(self, parts: Sequence[Part], reply: Reply) -> None:
         if self._mirror is None or reply.error:
@@ -86,7 +88,7 @@ class Feed:
     def _link_changed(self, live: bool) -> None:
         _log.info("store.%s hosts=%s session=%s", "connected" if live else "lost", self.link.hosts, self.link.session)
         if live and self._mirror:
-            self.link.send(AddWatch(self.root), self._watch_added)
+            self.link.send(AddWatch(self.root.path), self._watch_added)
             return
         with self._lock:
             if live:
@@ -121,7 +123,12 @@ class Feed:
         if self._failed("read", reply) or self._mirror is None:
             return
         with self._lock:
-            changed = self._mirror.take(reply.value)
+            try:
+                changed = self._mirror.take(reply.value)
+            except StoreUnavailableError as error:
+                self.problem = str(error)
+                _log.error("store.refused %s", error)
+                return
             self._read_more(self._mirror)
             if self._mirror.fresh and not self.ready.is_set():
                 self.ready.set()
@@ -132,6 +139,8 @@ class Feed:
     def _failed(self, what: str, reply: Reply) -> bool:
         if reply.error and not isinstance(reply.error, UNREACHABLE):
             where = f"ZooKeeper at {self.link.hosts}"
-            self.problem = f"{where} refuses to {what} {self.root} ({reply.error!r}): version 3.6 or later is needed"
+            self.problem = (
+                f"{where} refuses to {what} {self.root.path} ({reply.error!r}): version 3.6 or later is needed"
+            )
             _log.error("store.refused %s", self.problem)
         return reply.error is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import ConnectionLoss, SessionExpiredError, ZookeeperError
+from kazoo.exceptions import ConnectionLoss, NoAuthError, SessionExpiredError, ZookeeperError
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 
@@ -77,6 +77,7 @@ class Link:
         self,
         hosts: str,
         session_timeout: float,
+        secret: str,
         changed: Callable[[bool], None],
         hear: Callable[[str, bool], None],
     ) -> None:
@@ -88,7 +89,13 @@ class Link:
         self._hear = hear
         self._live = False
         forever = KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0, max_jitter=0.2)
-        self._client = KazooClient(hosts, timeout=session_timeout, connection_retry=forever, logger=_kazoo_log)
+        self._client = KazooClient(
+            hosts,
+            timeout=session_timeout,
+            connection_retry=forever,
+            logger=_kazoo_log,
+            auth_data={("digest", f"pool:{secret}")} if secret else None,
+        )
         self._client._connection = WatchingConnection(self._client, self._guarded_hear)  # noqa: SLF001  # no other way in
         self._client.add_listener(self._state_changed)
 
@@ -125,7 +132,8 @@ class Link:
                 "if this was a write, it is unknown whether it was done"
             ) from reply.error
         if isinstance(reply.error, ZookeeperError):
-            raise StoreUnavailableError(f"ZooKeeper at {self.hosts} refuses: {reply.error!r}") from reply.error
+            hint = "; was the pool made with another secret?" if isinstance(reply.error, NoAuthError) else ""
+            raise StoreUnavailableError(f"ZooKeeper at {self.hosts} refuses: {reply.error!r}{hint}") from reply.error
         if reply.error:
             raise reply.error
         return reply.value

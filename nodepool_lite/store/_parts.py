@@ -62,17 +62,17 @@ class Part:
         return self.record.but(id=record_id, version=result.version, order=result.created or transaction)
 
 
-def part_of(write: Write, root: str) -> Part:
+def part_of(write: Write, root: wire.Root) -> Part:
     """Return the operation for one write.
 
     Raises:
         StoreConflictError: the record to change was never stored.
     """
     record = write.record
-    home = f"{root}/{PATHS[type(record)]}"
+    home = f"{root.path}/{PATHS[type(record)]}"
     path = f"{home}/{checked(record.id)}"
     if write.action == "create":
-        operation = wire.create(path, encode(record), ephemeral=type(record) in EPHEMERAL)
+        operation = wire.create(root, path, encode(record), ephemeral=type(record) in EPHEMERAL)
         return Part("create", stored(record, record.id, -1, 0), home, path, operation)
     if record.version < 0:
         raise StoreConflictError(f"{_short(home, path)} was never stored, so it cannot be changed or removed")
@@ -82,11 +82,11 @@ def part_of(write: Write, root: str) -> Part:
     return Part("update", stored(record, record.id, record.version, record.order), home, path, operation)
 
 
-def numbered_part_of(record: Record, root: str, under: str) -> Part:
+def numbered_part_of(record: Record, root: wire.Root, under: str) -> Part:
     """Return the operation that creates the record under the next number, below `under` if that is given."""
-    home = f"{root}/{PATHS[type(record)]}"
+    home = f"{root.path}/{PATHS[type(record)]}"
     folder = f"{home}/{checked(under)}" if under else home
-    operation = wire.create(f"{folder}/", encode(record), ephemeral=type(record) in EPHEMERAL, numbered=True)
+    operation = wire.create(root, f"{folder}/", encode(record), ephemeral=type(record) in EPHEMERAL, numbered=True)
     return Part("create", stored(record, "", -1, 0), home, folder, operation, numbered=True)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.store._locks import is_held
+from nodepool_lite.store._secret import SECRET
 
 _POLL = 0.05
 
@@ -51,6 +52,11 @@ class Place:
         """Held by the server itself."""
         return self.directory / "server.lock"
 
+    @property
+    def secret(self) -> Path:
+        """What a client must know; made with the pool."""
+        return self.directory / "secret"
+
     def port(self) -> int | None:
         """Return the port that was last in use."""
         try:
@@ -59,9 +65,9 @@ class Place:
             return None
 
     def address(self) -> str | None:
-        """Return `127.0.0.1:PORT` of the server that is alive; None when there is none. Raises OSError."""
+        """Return `127.0.0.1:PORT?secret=FILE` of the server that is alive; None when there is none. Raises OSError."""
         try:
-            return f"127.0.0.1:{self.port()}" if is_held(self.server_lock) else None
+            return f"127.0.0.1:{self.port()}{SECRET}{self.secret}" if is_held(self.server_lock) else None
         except FileNotFoundError:
             return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.record import Record
 from nodepool_lite.store._codec import decode
 from nodepool_lite.store._view import View
@@ -100,11 +101,17 @@ class Walk:
         return tuple(self._queue.popleft() for _ in range(min(BATCH, len(self._queue))))
 
     def take(self, reads: Sequence[Read], answers: Sequence[Answer]) -> None:
-        """Take in the answers of one batch."""
+        """Take in the answers of one batch.
+
+        Raises:
+            StoreUnavailableError: a folder may not be read, so nobody knows what is in it.
+        """
         for read, answer in zip(reads, answers, strict=True):
             if not read.children:
                 absorb(self.view, read.path.removeprefix(f"{self._root}/"), answer)
                 if isinstance(answer, Znode) and answer.children:
                     self._queue.append(Read(read.path, children=True))
+            elif isinstance(answer, Refused):
+                raise StoreUnavailableError(f"{read.path}: {answer.why}; was the pool made with another secret?")
             elif isinstance(answer, tuple):
                 self._queue.extend(Read(f"{read.path}/{child}") for child in answer)

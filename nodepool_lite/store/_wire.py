@@ -4,7 +4,7 @@ The numbers are those of ZooKeeper's `ZooDefs.OpCode` and `AddWatchMode`; the en
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, cast
 
 from kazoo.exceptions import EXCEPTIONS, NoNodeError, ZookeeperError
 from kazoo.protocol.connection import DELETED_EVENT, ConnectionHandler
@@ -15,6 +15,7 @@ from kazoo.protocol.serialization import (
     GetChildren,
     GetData,
     MultiHeader,
+    SetACL,
     SetData,
     Watch,
     int_struct,
@@ -25,13 +26,25 @@ from kazoo.protocol.serialization import (
     write_string,
 )
 from kazoo.protocol.states import ZnodeStat
-from kazoo.security import OPEN_ACL_UNSAFE
+from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
 
 from nodepool_lite.store._tree import Answer, Read, Refused, Znode
 
 _EPHEMERAL, _SEQUENCE, _CONTAINER = 1, 2, 4
 _ERROR = -1
 _PERSISTENT_RECURSIVE = 1
+
+
+class Root(NamedTuple):
+    """Where a pool lives, and whether its znodes are for those alone who know its secret."""
+
+    path: str
+    guarded: bool
+
+    @property
+    def acl(self) -> Any:
+        """Who may do what with a new znode."""
+        return CREATOR_ALL_ACL if self.guarded else OPEN_ACL_UNSAFE
 
 
 class CreateContainer(Create):  # type: ignore[misc]  # kazoo ships no types
@@ -55,6 +68,16 @@ class AddWatch:
 
     def deserialize(self, _buffer: bytes, _offset: int) -> None:
         """Take the answer, which is empty."""
+
+
+class Guard(SetACL):  # type: ignore[misc]  # kazoo ships no types
+    """Keep everybody who does not know our secret from making or listing anything at the top of the server."""
+
+    size = 1
+
+    def __new__(cls) -> Self:
+        """Make the one request there is."""
+        return cast("Self", super().__new__(cls, "/", CREATOR_ALL_ACL, -1))
 
 
 class Written(NamedTuple):
@@ -104,14 +127,14 @@ class ReadBatch:
         return [_answer(each) for each in _results(buffer, offset)]
 
 
-def create(path: str, data: bytes, *, ephemeral: bool = False, numbered: bool = False) -> Create:
+def create(root: Root, path: str, data: bytes, *, ephemeral: bool = False, numbered: bool = False) -> Create:
     """Return the operation that makes a znode."""
-    return Create(path, data, OPEN_ACL_UNSAFE, ephemeral * _EPHEMERAL | numbered * _SEQUENCE)
+    return Create(path, data, root.acl, ephemeral * _EPHEMERAL | numbered * _SEQUENCE)
 
 
-def create_folder(path: str, *, kept: bool) -> Create:
+def create_folder(root: Root, path: str, *, kept: bool) -> Create:
     """Return the operation that makes a folder: one that is `kept`, or one that goes with its last child."""
-    return Create(path, b"", OPEN_ACL_UNSAFE, 0) if kept else CreateContainer(path, b"", OPEN_ACL_UNSAFE, _CONTAINER)
+    return Create(path, b"", root.acl, 0) if kept else CreateContainer(path, b"", root.acl, _CONTAINER)
 
 
 def replace(path: str, data: bytes, version: int) -> SetData:

@@ -15,6 +15,8 @@ from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.store import _java
 from nodepool_lite.store._locks import LockFile, holders
 from nodepool_lite.store._place import Place
+from nodepool_lite.store._secret import SECRET, make_secret
+from nodepool_lite.store.zookeeper import ZooKeeperStore
 
 STOP_TIMEOUT = 5.0
 """Seconds that a server has to end by itself before it is killed."""
@@ -57,7 +59,7 @@ class EmbeddedZooKeeper:
         return process.pid if process else None
 
     def start(self, timeout: float = 30.0) -> str:
-        """Return the server's address, `127.0.0.1:PORT`, once it answers.
+        """Return how stores reach the server, `127.0.0.1:PORT?secret=FILE`, once it answers.
 
         Raises:
             StoreUnavailableError: something is not installed, or it did not answer within `timeout` seconds.
@@ -71,7 +73,8 @@ class EmbeddedZooKeeper:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self._failures < _ATTEMPTS:
             address = self._place.address()
-            if address and _answers(address):
+            if address and _answers(address.partition(SECRET)[0]):
+                self._guard(address)
                 return address
             self._stopping.wait(_POLL)
         self.stop()
@@ -90,6 +93,12 @@ class EmbeddedZooKeeper:
             _end(self._process)
         if self._keeper.is_alive():
             self._keeper.join()
+
+    def _guard(self, address: str) -> None:
+        if self._process:
+            store = ZooKeeperStore.connect(address)
+            store.guard()
+            store.close()
 
     def _keep(self) -> None:
         pause = 0.0
@@ -114,6 +123,7 @@ class EmbeddedZooKeeper:
         if not _replace_left_over(self._place, self._stopping):
             return
         port = _free_port(self._place.port())
+        make_secret(self._place.secret)
         self._place.port_file.write_text(f"{port}\n")
         self._place.config.write_text(_java.CONFIG.format(data=self._place.data, port=port))
         server_lock = LockFile(self._place.server_lock)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Self, TypeVar, cast
 
 from kazoo.exceptions import NodeExistsError, NoNodeError
@@ -10,8 +11,9 @@ from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.record import Record
 from nodepool_lite.store._feed import Feed
 from nodepool_lite.store._parts import Part, failure, missing_folder, numbered_part_of, part_of
+from nodepool_lite.store._secret import SECRET, read_secret
 from nodepool_lite.store._tree import Walk
-from nodepool_lite.store._wire import ReadBatch, Written
+from nodepool_lite.store._wire import Guard, ReadBatch, Written
 from nodepool_lite.store.base import PATHS, Snapshot, Write
 
 R = TypeVar("R", bound=Record)
@@ -22,14 +24,18 @@ _ATTEMPTS = 3
 class ZooKeeperStore:
     """Keeps the `Store` contract on a ZooKeeper ensemble, 3.6 or later.
 
-    Any thread may call; subscribers are called by the thread that reads from the server, and by it alone. Only with
-    `watch` is there a view; without one a client has `read` and the writes.
+    `hosts` is `host:port,host:port/chroot`, and for the embedded server `?secret=FILE` behind that: then all znodes
+    are for those alone who know what is in the file. Any thread may call; subscribers are called by the thread that
+    reads from the server, and by it alone. Only with `watch` is there a view; without one a client has `read` and the
+    writes.
     """
 
     def __init__(self, hosts: str, *, root: str = ROOT, session_timeout: float = 10.0, watch: bool = True) -> None:
-        servers, slash, chroot = hosts.partition("/")
+        address, _, secret_file = hosts.partition(SECRET)
+        servers, slash, chroot = address.partition("/")
         root = f"{slash}{chroot}".rstrip("/") + root
-        self._feed = Feed(servers, root, session_timeout=session_timeout, watch=watch)
+        secret = read_secret(Path(secret_file)) if secret_file else ""
+        self._feed = Feed(servers, root, secret, session_timeout=session_timeout, watch=watch)
 
     @classmethod
     def connect(
@@ -47,7 +53,7 @@ class ZooKeeperStore:
         store._feed.link.close(wait=0)
         raise StoreUnavailableError(
             store._feed.problem
-            or f"ZooKeeper at {hosts} could not be reached within {timeout:g} s: "
+            or f"ZooKeeper at {store._feed.link.hosts} could not be reached within {timeout:g} s: "
             "see that it runs, and that `zookeeper-servers` in nodepool.yaml names it"
         )
 
@@ -81,7 +87,7 @@ class ZooKeeperStore:
     def read(self, *kinds: type[Record]) -> Snapshot:
         """Return only `kinds` (all, if none is named), read from the server now."""
         self._feed.check()
-        walk = Walk(self._feed.root, kinds or tuple(PATHS))
+        walk = Walk(self._feed.root.path, kinds or tuple(PATHS))
         while reads := walk.batch():
             walk.take(reads, self._feed.link.ask(ReadBatch(reads)))
         return walk.view.snapshot()
@@ -118,6 +124,11 @@ class ZooKeeperStore:
         """End the session: ephemeral records vanish at once."""
         self._feed.ready.clear()
         self._feed.link.close()
+
+    def guard(self) -> None:
+        """Keep everybody who does not know the secret out of the whole server. For one that is ours alone."""
+        self._feed.check()
+        self._feed.link.ask(Guard())
 
     def _write(self, parts: Sequence[Part]) -> tuple[Record, ...]:
         for _ in range(_ATTEMPTS):

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -11,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError
 
 from nodepool_lite.config.settings import Config, ZooKeeperServer
 from nodepool_lite.model.errors import StoreUnavailableError
@@ -18,7 +21,8 @@ from nodepool_lite.store._locks import LockFile, is_held
 from nodepool_lite.store._place import Place
 from nodepool_lite.store.embedded import EmbeddedZooKeeper
 from nodepool_lite.store.open import hosts, open_store
-from nodepool_lite.testing import make_node
+from nodepool_lite.store.zookeeper import ZooKeeperStore
+from nodepool_lite.testing import make_node, make_upload
 
 from .waiting import PATIENCE, until
 
@@ -80,6 +84,11 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
+def port_of(address: str) -> int:
+    """Return the port in what `start` gave."""
+    return int(address.partition("?")[0].partition(":")[2])
+
+
 def ended(pid: int) -> bool:
     """Return whether the process is gone, or only waits to be buried."""
     try:
@@ -134,7 +143,7 @@ def test_a_port_that_somebody_else_took_is_given_up(new: New, tmp_path: Path) ->
     server.stop()
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", int(first.split(":")[1])))
+        other.bind(("127.0.0.1", port_of(first)))
         other.listen()
         second = new().start()
     assert second != first
@@ -143,9 +152,58 @@ def test_a_port_that_somebody_else_took_is_given_up(new: New, tmp_path: Path) ->
 
 def test_only_loopback_is_served(new: New) -> None:
     """Nobody outside of this host can reach the pool's records."""
-    port = int(new().start().split(":")[1])
+    port = port_of(new().start())
     with socket.socket() as probe:
         probe.bind(("127.0.0.2", port))  # free, so the server has not taken every address
+
+
+def test_nobody_without_the_secret_gets_in(new: New, tmp_path: Path) -> None:
+    """Other users of the host, and guests that reach its loopback, can neither see nor change anything."""
+    address = new().start()
+    store = ZooKeeperStore.connect(address, watch=True)
+    node = store.create_numbered(make_node())
+    store.create(make_upload(1))
+    stranger = KazooClient(address.partition("?")[0], auth_data={("digest", "pool:guess")})
+    stranger.start()
+    attempts: list[Callable[[], object]] = [
+        lambda: stranger.create("/new"),
+        lambda: stranger.get_children("/"),
+        lambda: stranger.get_children("/nodepool-lite/nodes"),
+        lambda: stranger.get(f"/nodepool-lite/nodes/{node.id}"),
+        lambda: stranger.set(f"/nodepool-lite/nodes/{node.id}", b"{}"),
+        lambda: stranger.create(f"/nodepool-lite/uploads/{node.build}/x", b"{}"),
+        lambda: stranger.delete(f"/nodepool-lite/nodes/{node.id}"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(NoAuthError):
+            attempt()
+    stranger.stop()
+    stranger.close()
+    assert store.snapshot() == store.read()
+    assert store.snapshot().nodes == {node.id: node}
+    store.close()
+    assert stat.S_IMODE(Place(tmp_path).secret.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_a_client_with_the_wrong_secret_is_told_so(new: New, tmp_path: Path, *, watch: bool) -> None:
+    """It never takes a pool that it may not read for an empty one."""
+    address = new().start()
+    store = ZooKeeperStore.connect(address)
+    store.create_numbered(make_node())
+    store.close()
+    wrong = tmp_path / "wrong"
+    wrong.write_text("guess\n")
+    with pytest.raises(StoreUnavailableError, match=r"refuses to read.*another secret"):
+        ZooKeeperStore.connect(f"{address.partition('?')[0]}?secret={wrong}", watch=watch, timeout=1).read()
+
+
+def test_a_user_who_may_not_read_the_secret_is_told_so(new: New, tmp_path: Path) -> None:
+    """The error names the file and says how to be let in."""
+    new().start()
+    Place(tmp_path).secret.unlink()
+    with pytest.raises(StoreUnavailableError, match=r"for those who can read .*/secret .*or use sudo"):
+        open_store(Config(state_dir=tmp_path), watch=False)
 
 
 def test_a_server_that_dies_is_started_again(new: New, tmp_path: Path) -> None:
