@@ -131,5 +131,7 @@ def test_tmpfiles_makes_the_state_directory_as_it_is_needed(tmp_path: Path) -> N
         "logs/builds": "0o755",
         "builds": "0o755",
         "images": "0o755",
+        "pool-id": "0o644",
     }
-    assert {name for name, each in made.items() if each.st_uid == user} == {"ssh", "zookeeper", "qemu", "logs/nodes"}
+    launchers = {"ssh", "zookeeper", "qemu", "logs/nodes", "pool-id"}
+    assert {name for name, each in made.items() if each.st_uid == user} == launchers
