@@ -52,7 +52,7 @@ find_python() {
 make_venv() {
   local venv=$1 extras=$2 stamp
   stamp="$(sha256sum pyproject.toml | cut -d' ' -f1) $extras $PWD"
-  if [ -x "$venv/bin/nodepool-lite" ] && [ "$(cat "$venv/.stamp" 2> /dev/null)" = "$stamp" ]; then
+  if [ -x "$venv/bin/nodepool-lite" ] && [ "$(cat "$venv/.stamp$extras" 2> /dev/null)" = "$stamp" ]; then
     return 0
   fi
   say "installing Python packages into $venv"
@@ -61,7 +61,7 @@ make_venv() {
     "$(find_python)" -m venv "$venv"
   fi
   "$venv/bin/pip" -q --disable-pip-version-check install -e ".$extras"
-  printf '%s' "$stamp" > "$venv/.stamp"
+  printf '%s' "$stamp" > "$venv/.stamp$extras"
 }
 
 install_product() {

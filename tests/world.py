@@ -185,7 +185,7 @@ class World:
             config=lambda: self.config,
             drivers=lambda: {provider.name: SimulatedDriver(self.cloud, POOL_ID) for provider in self.config.providers},
             sightings=Sightings(),
-            reach=SimulatedReach(self.nodes_inside, self.cloud, self.clock),
+            ssh=SimulatedReach(self.nodes_inside, self.cloud, self.clock),
             log=structlog.get_logger(),
             pool_id=POOL_ID,
             host="builder-1",

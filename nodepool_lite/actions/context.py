@@ -54,6 +54,30 @@ class Reach(Protocol):
         """Close what is open towards a node."""
 
 
+class NoReach:
+    """The way into servers that are no machines: everything has happened already."""
+
+    def login(self, node: Node) -> str:
+        """Return the key that the node was to have."""
+        return node.host_key or ""
+
+    def write_info(self, node: Node, members: tuple[Node, ...]) -> None:
+        """Write nothing."""
+
+    def start_script(self, node: Node, start: ScriptStart) -> None:
+        """Start nothing."""
+
+    def poll_script(self, node: Node, run_id: str, offset: int) -> ScriptStatus:  # noqa: ARG002 - the protocol's
+        """Say that it succeeded."""
+        return ScriptStatus(started=True, exit_status=0, offset=offset)
+
+    def forget(self, node_id: str) -> None:
+        """Nothing is open."""
+
+
+NO_REACH = NoReach()
+
+
 @dataclass
 class Context:
     """Shared by the loop and its workers; thread-safe, because each part is."""
@@ -63,7 +87,7 @@ class Context:
     config: Callable[[], Config]
     drivers: Callable[[], Mapping[str, Driver]]
     sightings: Sightings
-    reach: Reach
+    ssh: Reach
     log: Any
     pool_id: str
     host: str
@@ -88,6 +112,11 @@ class Context:
             return self.drivers()[provider]
         except KeyError:
             raise BadRequestError(f"provider {provider} is not in the configuration") from None
+
+    def reach(self, node: Node) -> Reach:
+        """Return the way into a node: SSH, or nothing at all where `login-test` is off."""
+        provider = self.config().provider(node.provider)
+        return self.ssh if provider is None or provider.login_test else NO_REACH
 
     def node_logs(self, node_id: str) -> Path:
         """Return the directory that holds a node's logs on this host."""

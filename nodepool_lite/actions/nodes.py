@@ -5,16 +5,15 @@ from collections.abc import Mapping
 
 from nodepool_lite.access.keys import cloud_config, new_host_key
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
-from nodepool_lite.actions.failures import fail_node
+from nodepool_lite.actions.failures import Wait, fail_node
 from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.config.settings import PoolLabel, Provider, ProviderPool
 from nodepool_lite.model.errors import (
+    AccessError,
     BadRequestError,
     CapacityError,
+    CloudError,
     HostKeyMismatchError,
-    LoginRefusedError,
-    NotYetReachableError,
-    SessionLostError,
     TryAgainLaterError,
 )
 from nodepool_lite.model.node import Node, NodeState, ScriptRun
@@ -28,6 +27,8 @@ from nodepool_lite.plan.actions import (
     MarkBooted,
     TestLogin,
 )
+from nodepool_lite.plan.backoff import PROVIDER_FIRST, PROVIDER_LIMIT, grown
+from nodepool_lite.store.base import Write
 
 LOGIN_RETRY = 0.5
 """Seconds between two attempts to log in to a node that is booting."""
@@ -42,16 +43,20 @@ def current(ctx: Context, node_id: str, *states: NodeState) -> Node | None:
 
 
 def list_servers(ctx: Context, action: ListServers) -> Outcome:
-    """Ask one provider for all our servers, and for its quota."""
+    """Ask one provider for all our servers, and for its quota; whether it answers is on record."""
     asked = ctx.clock.now()
-    driver = ctx.driver(action.provider)
     try:
+        driver = ctx.driver(action.provider)
         servers = driver.list_servers()
         quota = driver.quota()
-    except TryAgainLaterError as error:
-        ctx.sightings.failed(action.provider, str(error))
-        return Again(error.retry_after or 5.0, str(error))
+    except CloudError as error:
+        _provider_failed(ctx, action.provider, str(error))
+        return DONE
     ctx.sightings.saw_servers(action.provider, servers, quota, asked, driver.poll_interval)
+    backoff = ctx.store.snapshot().backoffs.get(f"provider/{action.provider}")
+    if backoff is not None:
+        ctx.store.delete(backoff)
+        ctx.log.info("provider.answers", provider=action.provider)
     return DONE
 
 
@@ -65,38 +70,27 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
     pinned = driver.injects_host_key and pool.host_key_checking
     host_key = new_host_key() if pinned else None
     hostname = node.hostname or hostname_of(provider, node)
-    now = ctx.clock.now()
     node = ctx.store.update(
         node.but(
             attempt=uuid.uuid4().hex[:12],
-            asked=now,
+            asked=ctx.clock.now(),
+            tries=node.tries + 1,
             hostname=hostname,
             host_key=None if host_key is None else host_key.public,
             host_key_source="" if host_key is None else "injected",
         )
     )
-    spec = ServerSpec(
-        pool_id=ctx.pool_id,
-        node_id=node.id,
-        attempt=node.attempt,
-        name=hostname,
-        label=node.label,
-        generation=node.generation,
-        image_id=node.image_id,
-        pool=node.pool,
-        cores=settings.cores,
-        ram=settings.min_ram,
-        disk=settings.disk,
-        user_data="" if host_key is None else cloud_config(hostname, host_key),
-        settings=settings.model_dump(mode="json"),
-    )
+    user_data = "" if host_key is None else cloud_config(hostname, host_key)
     try:
-        server_id = driver.create_server(spec)
+        server_id = driver.create_server(_spec(ctx, node, settings, user_data))
     except TryAgainLaterError as error:
         ctx.notes[node.id] = str(error)
-        return Again(error.retry_after or 5.0, str(error))
-    except (CapacityError, BadRequestError) as error:
-        fail_node(ctx, node, str(error), retry_at_once=False)
+        return DONE if error.retry_after is None else Again(error.retry_after, str(error))
+    except CapacityError as error:
+        fail_node(ctx, node, str(error), wait=Wait.FOR_ROOM)
+        return DONE
+    except CloudError as error:
+        fail_node(ctx, node, str(error), wait=Wait.AT_ONCE)
         return DONE
     finally:
         ctx.sightings.answer(node.id, ctx.clock.now())
@@ -135,13 +129,13 @@ def test_login(ctx: Context, action: TestLogin) -> Outcome:
     if node is None:
         return DONE
     try:
-        host_key = ctx.reach.login(node)
-    except (NotYetReachableError, LoginRefusedError, SessionLostError) as error:
-        ctx.notes[node.id] = str(error)
-        return Again(LOGIN_RETRY, str(error))
+        host_key = ctx.reach(node).login(node)
     except HostKeyMismatchError as error:
         fail_node(ctx, node, str(error))
         return DONE
+    except AccessError as error:
+        ctx.notes[node.id] = str(error)
+        return Again(LOGIN_RETRY, str(error))
     now = ctx.clock.now()
     label = ctx.config().label(node.label)
     script = None
@@ -162,8 +156,8 @@ def check_node(ctx: Context, action: CheckNode) -> Outcome:
     if node is None:
         return DONE
     try:
-        ctx.reach.login(node)
-    except (NotYetReachableError, LoginRefusedError, SessionLostError, HostKeyMismatchError) as error:
+        ctx.reach(node).login(node)
+    except AccessError as error:
         tries = int(ctx.notes.get(f"check {node.id}", "0")) + 1
         ctx.notes[f"check {node.id}"] = str(tries)
         if tries < CHECK_TRIES and not isinstance(error, HostKeyMismatchError):
@@ -181,7 +175,7 @@ def delete_server(ctx: Context, action: DeleteServer) -> Outcome:
     node = current(ctx, action.node, NodeState.DELETING, NodeState.FAILED)
     if node is None:
         return DONE
-    ctx.reach.forget(node.id)
+    ctx.reach(node).forget(node.id)
     return _delete(ctx, node.provider, action.server)
 
 
@@ -199,15 +193,52 @@ def hostname_of(provider: Provider, node: Node) -> str:
 
 
 def _delete(ctx: Context, provider: str, server: str) -> Outcome:
-    driver = ctx.driver(provider)
     try:
-        driver.delete_server(server)
-    except TryAgainLaterError as error:
-        return Again(error.retry_after or 5.0, str(error))
+        ctx.driver(provider).delete_server(server)
+        ctx.sightings.asked_end(provider, server, ctx.clock.now())
     finally:
         ctx.sightings.look_again(provider, ctx.clock.now())
     ctx.log.info("server.deleted", provider=provider, server=server)
-    return Again(max(2.0, 2 * driver.poll_interval), "waiting for the cloud to remove it")
+    return DONE
+
+
+def _provider_failed(ctx: Context, provider: str, reason: str) -> None:
+    """Record that a provider does not answer, and when to try again."""
+    settings = ctx.config().provider(provider)
+    if settings is None:
+        return
+    name = f"provider/{provider}"
+    before = ctx.store.snapshot().backoffs.get(name)
+    after = grown(
+        before,
+        name,
+        reason,
+        ctx.clock.now(),
+        fingerprint=settings.fingerprint,
+        first=PROVIDER_FIRST,
+        limit=PROVIDER_LIMIT,
+    )
+    ctx.store.transact([Write("create" if before is None else "update", after)])
+    if before is None:
+        ctx.log.warning("provider.silent", provider=provider, reason=reason)
+
+
+def _spec(ctx: Context, node: Node, settings: PoolLabel, user_data: str) -> ServerSpec:
+    return ServerSpec(
+        pool_id=ctx.pool_id,
+        node_id=node.id,
+        attempt=node.attempt,
+        name=node.hostname,
+        label=node.label,
+        generation=node.generation,
+        image_id=node.image_id,
+        pool=node.pool,
+        cores=settings.cores,
+        ram=settings.min_ram,
+        disk=settings.disk,
+        user_data=user_data,
+        settings=settings.model_dump(mode="json"),
+    )
 
 
 def _settings(ctx: Context, node: Node) -> tuple[Provider, ProviderPool, PoolLabel]:
@@ -224,8 +255,8 @@ def _settings(ctx: Context, node: Node) -> tuple[Provider, ProviderPool, PoolLab
 def fail(ctx: Context, action: FailNode) -> Outcome:
     """Record that a node failed, with the latest trouble on the way as part of the reason."""
     node = ctx.store.snapshot().nodes.get(action.node)
-    if node is None or node.state in {NodeState.FAILED, NodeState.DELETING}:
-        return DONE
+    if node is None or node.version != action.version:
+        return DONE  # it went on meanwhile
     note = ctx.notes.get(node.id, "")
     reason = f"{action.why}: {note}" if note and note not in action.why else action.why
     fail_node(ctx, node, reason, counts=action.counts)

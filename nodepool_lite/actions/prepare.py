@@ -8,7 +8,7 @@ from nodepool_lite.actions.failures import fail_node
 from nodepool_lite.actions.nodes import current
 from nodepool_lite.config.settings import Label
 from nodepool_lite.config.watch import find_script
-from nodepool_lite.model.errors import HostKeyMismatchError, LoginRefusedError, NotYetReachableError, SessionLostError
+from nodepool_lite.model.errors import AccessError, HostKeyMismatchError, RemoteError
 from nodepool_lite.model.node import Node, NodeState, ScriptRun
 from nodepool_lite.plan.actions import Prepare
 from nodepool_lite.store.base import Write
@@ -26,23 +26,23 @@ def prepare(ctx: Context, action: Prepare) -> Outcome:
         return DONE
     try:
         if node.script is None:
-            ctx.reach.write_info(node, _members(ctx, node))
+            ctx.reach(node).write_info(node, _members(ctx, node))
             _ready(ctx, node, "no ready-script to run")
             return DONE
         return _follow(ctx, node, node.script)
-    except (NotYetReachableError, LoginRefusedError, SessionLostError) as error:
-        ctx.notes[node.id] = str(error)
-        return Again(2.0, str(error))
-    except HostKeyMismatchError as error:
+    except (HostKeyMismatchError, RemoteError) as error:
         fail_node(ctx, node, str(error))
         return DONE
+    except AccessError as error:
+        ctx.notes[node.id] = str(error)
+        return Again(2.0, str(error))
 
 
 def _follow(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
     log = ctx.node_logs(node.id) / "ready-script.log"
     offsets = ctx.node_logs(node.id) / "ready-script.offset"
     offset = _offset(offsets, run.run_id)
-    status = ctx.reach.poll_script(node, run.run_id, offset)
+    status = ctx.reach(node).poll_script(node, run.run_id, offset)
     if status.output:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
@@ -63,7 +63,7 @@ def _start(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
     label = ctx.config().label(node.label)
     path = find_script(ctx.config(), run.name)
     content = path.read_bytes() if path is not None else None
-    ctx.reach.write_info(node, _members(ctx, node))
+    ctx.reach(node).write_info(node, _members(ctx, node))
     start = ScriptStart(
         run_id=run.run_id,
         name=run.name,
@@ -71,7 +71,7 @@ def _start(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
         hostname=node.hostname,
         environment={**ctx.environment, **_environment(node, label)},
     )
-    ctx.reach.start_script(node, start)
+    ctx.reach(node).start_script(node, start)
     ctx.log.info("script.started", node=node.id, script=run.name, run=run.run_id)
     return Again(POLL, "the ready-script was started")
 

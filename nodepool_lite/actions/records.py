@@ -1,9 +1,11 @@
 """Actions that only write records: small, quick, carried out by the loop itself."""
 
+import shutil
+
 from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.actions.nodes import current
 from nodepool_lite.model.lease import LeaseState
-from nodepool_lite.model.node import PENDING, Node, NodeState
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import (
     DropRequest,
     DropServer,
@@ -18,7 +20,6 @@ from nodepool_lite.plan.actions import (
     SignLease,
 )
 from nodepool_lite.service import leases
-from nodepool_lite.store.base import Write
 
 
 def launch(ctx: Context, action: Launch) -> Outcome:
@@ -36,15 +37,14 @@ def launch(ctx: Context, action: Launch) -> Outcome:
 
 
 def retire(ctx: Context, action: Retire) -> Outcome:
-    """Mark a node that nobody has a lease on, and the rest of its set, for deletion."""
-    node = current(ctx, action.node, *PENDING, NodeState.READY, NodeState.IN_USE, NodeState.HOLD)
-    if node is None:
-        return DONE
-    now = ctx.clock.now()
-    nodes = ctx.store.snapshot().nodes
-    members = [node, *(nodes[sub] for sub in node.subnodes if sub in nodes)]
+    """Mark a node, and the rest of its set, for deletion; a lease that has nothing else left ends with it."""
+    records = ctx.store.snapshot()
+    node = records.nodes.get(action.node)
+    if node is None or node.version != action.version:
+        return DONE  # somebody took, held or deleted it meanwhile
+    members = [node, *(records.nodes[sub] for sub in node.subnodes if sub in records.nodes)]
     live = [each for each in members if each.state not in {NodeState.DELETING, NodeState.FAILED}]
-    ctx.store.transact([Write("update", each.to(NodeState.DELETING, now, action.why)) for each in live])
+    ctx.store.transact(leases.departure(records, live, ctx.clock.now(), action.why))
     ctx.log.info("node.retired", node=node.id, label=node.label, reason=action.why)
     return DONE
 
@@ -63,7 +63,7 @@ def grant(ctx: Context, action: Grant) -> Outcome:
 def end_lease(ctx: Context, action: EndLease) -> Outcome:
     """End a lease and mark its nodes for deletion."""
     lease = ctx.store.snapshot().leases.get(action.lease)
-    if lease is not None and lease.state is not LeaseState.ENDED:
+    if lease is not None and lease.version == action.version:
         leases.end(ctx.store, lease, action.why, ctx.clock.now())
         ctx.log.info("lease.ended", lease=lease.id, reason=action.why)
     return DONE
@@ -90,7 +90,8 @@ def forget_node(ctx: Context, action: ForgetNode) -> Outcome:
     node = current(ctx, action.node, NodeState.DELETING, NodeState.FAILED)
     if node is not None:
         ctx.store.delete(node)
-        ctx.reach.forget(node.id)
+        ctx.reach(node).forget(node.id)
+        shutil.rmtree(ctx.node_logs(node.id), ignore_errors=True)
         ctx.log.info("node.gone", node=node.id, label=node.label, seconds=round(ctx.clock.now() - node.created, 3))
     return DONE
 
@@ -100,7 +101,7 @@ def drop_server(ctx: Context, action: DropServer) -> Outcome:
     node = current(ctx, action.node, NodeState.FAILED)
     if node is not None:
         ctx.store.update(
-            node.noted(ctx.clock.now(), "its server was deleted", asked=None, server_id=None, address=None)
+            node.noted(ctx.clock.now(), "its server was deleted", asked=None, attempt="", server_id=None, address=None)
         )
     return DONE
 

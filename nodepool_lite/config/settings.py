@@ -236,6 +236,8 @@ class Provider(Section):
     """Time from asking for a server until it runs."""
     launch_retries: Count = 3
     """Failures in a row that are tried again at once; after these the back-off grows."""
+    login_test: bool = True
+    """False is for tests with servers that are no machines: no login, no info files, no ready-script, no checks."""
     image_upload_timeout: Duration = 3600.0
     """An upload that takes longer has failed."""
     image_name_format: str = "{image_name}-{timestamp}"

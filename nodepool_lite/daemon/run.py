@@ -138,7 +138,7 @@ def _context(store: Store, clock: SystemClock, live: LiveConfig, log: Any, pool_
         config=live.config,
         drivers=lambda: live.drivers,
         sightings=Sightings(),
-        reach=SshReach(live.config, key, ca_key(config.state_dir), clock),
+        ssh=SshReach(live.config, key, ca_key(config.state_dir), clock),
         environment={key: value for key, value in os.environ.items() if key.startswith("NODEPOOL_")},
         log=log,
         pool_id=pool_id,

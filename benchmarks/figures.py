@@ -1,0 +1,188 @@
+"""The figures that this project claims for one host, measured and printed as a table.
+
+    python -m benchmarks.figures [--runs N]
+
+Starts a private ZooKeeper and a daemon with both roles on simulated servers, in a directory of its own, and ends both.
+Every row says what was measured, the median and the worst of the runs, and the goal. Times depend on the machine and
+on what else it does: compare rows of one run.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodepool_lite.config.load import load_or_raise
+from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.store.base import Store
+from nodepool_lite.store.open import open_store
+
+CONFIG = """
+pool-name: benchmark
+state-dir: {state}
+labels:
+  - name: bench
+    min-ready: {ready}
+  - name: none
+providers:
+  - name: nowhere
+    driver: simulated
+    login-test: false
+    max-concurrency: 100
+    cloud-images: [{{name: image, image-id: image-1}}]
+    options: {{boot-time: 0.1, poll-interval: 0.05, images: [image-1]}}
+    pools:
+      - max-servers: 5000
+        labels: [{{name: bench, cloud-image: image}}, {{name: none, cloud-image: image}}]
+"""
+KEPT = 2
+"""Nodes kept ready while replacements are measured."""
+NODEPOOL_LITE = [sys.executable, "-m", "nodepool_lite"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished process: seconds on the wall and of CPU, and its largest resident size in MiB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def measure(command: Sequence[str], environ: dict[str, str]) -> Run:
+    """Run a command to its end; raises RuntimeError when it fails."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return Run(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns, as Markdown."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    for number, row in enumerate(rows):
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+        if number == 0:
+            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+
+
+@contextmanager
+def pool(ready: int) -> Iterator[tuple[Store, dict[str, str], int]]:
+    """Run a daemon until the block ends; gives a store with a view, the environment for commands, and its pid."""
+    state = Path(tempfile.mkdtemp(prefix="nodepool-lite-bench-"))
+    config = state / "nodepool.yaml"
+    config.write_text(CONFIG.format(state=state, ready=ready))
+    environ = {**os.environ, "NODEPOOL_LITE_CONFIG": str(config)}
+    with (state / "daemon.log").open("w") as log:
+        daemon = subprocess.Popen([*NODEPOOL_LITE, "run"], env=environ, stdout=log, stderr=log)
+    try:
+        store = _store(config)
+        try:
+            wait(store, lambda: len(_nodes(store, NodeState.READY)) >= ready, 60)
+            yield store, environ, daemon.pid
+        finally:
+            store.close()
+    except BaseException:
+        sys.stderr.write((state / "daemon.log").read_text()[-4000:])
+        raise
+    finally:
+        daemon.terminate()
+        daemon.wait(30)
+        shutil.rmtree(state)
+
+
+def wait(store: Store, condition: Callable[[], bool], seconds: float) -> float:
+    """Return how many seconds passed until the view fulfilled the condition; raises TimeoutError."""
+    began = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - began > seconds or not store.connected:
+            raise TimeoutError(f"did not happen within {seconds} s")
+        time.sleep(0.001)
+    return time.perf_counter() - began
+
+
+def command_rows(runs: int) -> Iterator[Sequence[str]]:
+    """Measure the commands, each beside the bare interpreter."""
+    with pool(ready=0) as (_, environ, _pid):
+        bare, lists = [], []
+        for _ in range(runs):
+            bare.append(measure([sys.executable, "-c", "pass"], environ))
+            lists.append(measure([*NODEPOOL_LITE, "list"], environ))
+        yield "python -c pass", *_figures([run.wall for run in bare], "s"), ""
+        yield "list, empty pool: wall", *_figures([run.wall for run in lists], "s"), "0.25 s"
+        yield "list, empty pool: peak memory", *_figures([run.memory for run in lists], "MiB"), "40 MiB"
+    with pool(ready=runs) as (_, environ, _pid):
+        grabs = [measure([*NODEPOOL_LITE, "grab", "bench"], environ) for _ in range(runs)]
+        start = statistics.median(run.wall for run in bare)
+        yield "grab, warm: wall", *_figures([run.wall for run in grabs], "s"), ""
+        yield "grab, warm: beyond python -c pass", *_figures([run.wall - start for run in grabs], "s"), "0.1 s"
+
+
+def daemon_rows(runs: int) -> Iterator[Sequence[str]]:
+    """Measure the daemon: how fast it replaces a node, and what it holds while idle."""
+    with pool(ready=KEPT) as (store, _, pid):
+        asked, ready = [], []
+        for _ in range(runs):
+            before = set(store.snapshot().nodes)
+            node = _nodes(store, NodeState.READY)[0]
+            store.update(node.to(NodeState.DELETING, time.time(), "benchmark"))
+            asked.append(wait(store, lambda: any(n.asked for n in _new(store, before)), 10))  # noqa: B023 - called at once
+            ready.append(
+                asked[-1] + wait(store, lambda: any(n.state is NodeState.READY for n in _new(store, before)), 10)  # noqa: B023
+            )
+            wait(store, lambda: len(store.snapshot().nodes) == KEPT, 10)
+        yield "deleted node -> replacement asked for", *_figures(asked, "s"), "0.1 s"
+        yield "deleted node -> replacement ready (0.1 s boot)", *_figures(ready, "s"), "0.5 s"
+        time.sleep(2)
+        yield "idle daemon, both roles: resident memory", f"{_resident(pid):.0f} MiB", "", "120 MiB"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=10)
+    runs = parser.parse_args().runs
+    table([("what", "median", "worst", "goal"), *command_rows(runs), *daemon_rows(runs)])
+
+
+def _figures(values: Sequence[float], unit: str) -> tuple[str, str]:
+    digits = 3 if unit == "s" else 1
+    return f"{statistics.median(values):.{digits}f} {unit}", f"{max(values):.{digits}f} {unit}"
+
+
+def _store(config: Path) -> Store:
+    settings = load_or_raise(config, os.environ)
+    for _ in range(300):
+        try:
+            return open_store(settings, watch=True)
+        except Exception:  # noqa: BLE001 - the daemon is only just starting; the last attempt tells
+            time.sleep(0.1)
+    return open_store(settings, watch=True)
+
+
+def _nodes(store: Store, state: NodeState) -> list[Node]:
+    return [node for node in store.snapshot().nodes.values() if node.state is state]
+
+
+def _new(store: Store, before: set[str]) -> list[Node]:
+    return [node for node in store.snapshot().nodes.values() if node.id not in before]
+
+
+def _resident(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
