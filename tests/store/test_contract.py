@@ -126,6 +126,14 @@ def test_numbers_have_ten_digits_and_never_come_back(store: Store) -> None:
     assert [len(each.id) for each in (first, second, third)] == [10, 10, 10]
 
 
+def test_a_number_that_was_taken_by_name_is_a_conflict(store: Store) -> None:
+    """Numbers count all that was made in a folder; a record that was given such a name itself is not overwritten."""
+    named = store.create(make_node(1, label="named"))
+    with pytest.raises(StoreConflictError):
+        store.create_numbered(make_node())
+    assert store.read(Node).nodes == {named.id: named}
+
+
 def test_numbers_are_counted_below_each_parent(store: Store) -> None:
     """The builds of one diskimage have numbers of their own."""
     debian, again = (store.create_numbered(make_build(), "debian-12") for _ in range(2))

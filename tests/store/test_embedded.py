@@ -319,6 +319,20 @@ def test_what_is_not_installed_is_named(
         new().start()
 
 
+@pytest.mark.parametrize("folder", [".", "lib"])
+def test_a_zookeeper_that_was_unpacked_somewhere_is_used(
+    new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """Where the distribution has no package, the jars below $ZOOKEEPER_HOME serve."""
+    home = tmp_path / "apache-zookeeper"
+    (home / folder).mkdir(parents=True, exist_ok=True)
+    (home / folder / "zookeeper-3.8.0.jar").symlink_to("/usr/share/java/zookeeper.jar")
+    monkeypatch.setenv("ZOOKEEPER_HOME", str(home))
+    server = new()
+    server.start()
+    assert str(home / folder / "zookeeper-3.8.0.jar") in Path(f"/proc/{server.pid}/cmdline").read_text()
+
+
 def test_an_empty_zookeeper_home_is_named(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that holds no ZooKeeper is said to hold none."""
     monkeypatch.setenv("ZOOKEEPER_HOME", str(tmp_path))
