@@ -7,8 +7,6 @@ from typing import Any
 from nodepool_lite.actions import images, nodes, prepare, records, removals
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
 from nodepool_lite.model.errors import (
-    BadRequestError,
-    CapacityError,
     GoneError,
     IllegalTransitionError,
     NodepoolError,
@@ -70,7 +68,7 @@ def carry_out(ctx: Context, action: Action) -> Outcome:
         return Again(1.0, str(error))
     except TryAgainLaterError as error:
         return Again(error.retry_after or 5.0, str(error))
-    except (CapacityError, BadRequestError, NodepoolError) as error:
+    except (NodepoolError, OSError) as error:  # OSError: this host's disk is full, or a file is not ours to touch
         ctx.log.warning("action.failed", action=type(action).__name__, key=action.key, reason=str(error))
         return Again(30.0, str(error))
     except Exception as error:  # the loop's edge: logged once with its traceback, and the loop goes on

@@ -1,43 +1,67 @@
 """Recording a failure: the node, the reason, and the back-off that follows, in one transaction."""
 
+from enum import Enum, auto
+
 from nodepool_lite.actions.context import Context
-from nodepool_lite.model.errors import CloudError
+from nodepool_lite.model.errors import CloudError, StoreConflictError
 from nodepool_lite.model.node import PENDING, Node, NodeState
-from nodepool_lite.plan.backoff import LAUNCH_FIRST, LAUNCH_LIMIT, grown
+from nodepool_lite.plan.backoff import CAPACITY_LIMIT, LAUNCH_FIRST, LAUNCH_LIMIT, grown
 from nodepool_lite.plan.generation import config_source
-from nodepool_lite.store.base import Snapshot, Write
+from nodepool_lite.store.base import Write
+
+ATTEMPTS = 5
+"""How often a failure is written anew because others changed the same back-off; then it goes without."""
 
 
-def fail_node(ctx: Context, node: Node, reason: str, *, counts: bool = True, retry_at_once: bool = True) -> None:
+class Wait(Enum):
+    """When a label is tried again after a failure."""
+
+    AFTER_RETRIES = auto()
+    """The provider's `launch-retries` are free, then the wait grows."""
+    AT_ONCE = auto()
+    """The wait begins with this failure: the same again will fail the same way."""
+    FOR_ROOM = auto()
+    """The wait begins with this failure and stays short: room may come any time."""
+
+
+def fail_node(ctx: Context, node: Node, reason: str, *, counts: bool = True, wait: Wait = Wait.AFTER_RETRIES) -> None:
     """Record that `node` failed.
 
     Args:
         ctx: The worker's context.
-        node: The node as it was read.
+        node: The node as it was read, with what else is to be recorded.
         reason: One sentence for people.
         counts: Whether it tells something about the label at this provider, so that the back-off grows.
-        retry_at_once: Whether the provider's `launch-retries` apply, or the wait begins with this failure.
+        wait: From which failure on, and how long, the next attempt waits.
+
+    Raises:
+        StoreConflictError: the node has changed since it was read.
     """
     _keep_console(ctx, node)
     now = ctx.clock.now()
-    records = ctx.store.snapshot()
-    writes = [Write("update", node.to(NodeState.FAILED, now, reason, error=reason))]
-    if counts and node.state in PENDING:
-        writes += _backoff(ctx, records, node, reason, now, retry_at_once=retry_at_once)
-    ctx.store.transact(writes)
+    failed = Write("update", node.to(NodeState.FAILED, now, reason, error=reason))
+    for _ in range(ATTEMPTS - 1):
+        writes = _backoff(ctx, node, reason, now, wait) if counts and node.state in PENDING else []
+        try:
+            ctx.store.transact([failed, *writes])
+            break
+        except StoreConflictError:
+            known = ctx.store.snapshot().nodes.get(node.id)
+            if not writes or known is None or known.version != node.version:
+                raise  # not only another failure's back-off
+    else:
+        ctx.store.transact([failed])
     ctx.notes.pop(node.id, None)
     ctx.log.warning("node.failed", node=node.id, label=node.label, provider=node.provider, reason=reason)
 
 
-def _backoff(
-    ctx: Context, records: Snapshot, node: Node, reason: str, now: float, *, retry_at_once: bool
-) -> list[Write]:
+def _backoff(ctx: Context, node: Node, reason: str, now: float, wait: Wait) -> list[Write]:
     provider = ctx.config().provider(node.provider)
     shape = config_source(ctx.config(), node.label, node.provider, node.pool)
     if provider is None or shape is None:
         return []
     name = shape.backoff_id
-    before = records.backoffs.get(name)
+    before = ctx.store.snapshot().backoffs.get(name)
     after = grown(
         before,
         name,
@@ -45,8 +69,8 @@ def _backoff(
         now,
         fingerprint=shape.fingerprint,
         first=LAUNCH_FIRST,
-        limit=LAUNCH_LIMIT,
-        free=provider.launch_retries if retry_at_once else 0,
+        limit=CAPACITY_LIMIT if wait is Wait.FOR_ROOM else LAUNCH_LIMIT,
+        free=provider.launch_retries if wait is Wait.AFTER_RETRIES else 0,
         began=node.created,
     )
     return [Write("create" if before is None else "update", after)]
@@ -58,10 +82,9 @@ def _keep_console(ctx: Context, node: Node) -> None:
         return
     try:
         text = ctx.driver(node.provider).console_log(node.server_id)
-    except CloudError as error:
-        ctx.log.debug("console.unreadable", node=node.id, reason=str(error))
-        return
-    if text:
-        directory = ctx.node_logs(node.id)
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "console.log").write_text(text)
+        if text:
+            directory = ctx.node_logs(node.id)
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "console.log").write_text(text)
+    except (CloudError, OSError) as error:
+        ctx.log.warning("console.lost", node=node.id, reason=str(error))

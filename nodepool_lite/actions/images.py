@@ -1,13 +1,21 @@
 """Building images on this host and uploading them: long work, each in a thread of its own."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.actions.dib.recipe import Recipe
+from nodepool_lite.actions.removals import remove_files
 from nodepool_lite.clouds.driver import ImageSpec
 from nodepool_lite.config.settings import Diskimage, Provider
 from nodepool_lite.config.shipped import elements_dir
-from nodepool_lite.model.errors import BuildStoppedError, CloudError, NodepoolError
+from nodepool_lite.model.errors import (
+    BuildStoppedError,
+    CloudError,
+    NodepoolError,
+    StoreConflictError,
+    StoreUnavailableError,
+)
 from nodepool_lite.model.image import Build, BuildState, ImageFile, Upload, UploadState
 from nodepool_lite.plan import uploads
 from nodepool_lite.plan.actions import StartBuild, StartUpload
@@ -15,6 +23,9 @@ from nodepool_lite.plan.backoff import BUILD_FIRST, BUILD_LIMIT, grown
 from nodepool_lite.plan.builds import upload_format
 from nodepool_lite.plan.view import View
 from nodepool_lite.store.base import Write
+
+PERSISTENCE = 3600
+"""How many times, a second apart, the end of a build or upload is told to a store that does not answer."""
 
 
 def start_build(ctx: Context, action: StartBuild) -> Outcome:
@@ -30,9 +41,10 @@ def start_build(ctx: Context, action: StartBuild) -> Outcome:
     except BuildStoppedError:
         return DONE  # the record says `building`; the next builder finds that nobody carries it out
     except NodepoolError as error:
-        _build_failed(ctx, build.id, str(error))
+        reason = str(error)
+        _persistently(ctx, lambda: _build_failed(ctx, build.id, reason))
         return DONE
-    _build_ready(ctx, build.id, files)
+    _persistently(ctx, lambda: _build_ready(ctx, build, files))
     return DONE
 
 
@@ -54,10 +66,25 @@ def start_upload(ctx: Context, action: StartUpload) -> Outcome:
     try:
         image_id = ctx.driver(provider.name).upload_image(_spec(ctx, upload, file), _Progress(ctx, upload.id))
     except CloudError as error:
-        _upload_failed(ctx, upload.id, str(error))
+        reason = str(error)
+        _persistently(ctx, lambda: _upload_failed(ctx, upload.id, reason))
         return DONE
-    _upload_ready(ctx, upload.id, image_id)
+    _persistently(ctx, lambda: _upload_ready(ctx, upload.id, image_id))
     return DONE
+
+
+def _persistently(ctx: Context, write: Callable[[], None]) -> None:
+    """Record how long work ended, however long the store is away: an hour's build must not be lost for that."""
+    for _ in range(PERSISTENCE):
+        try:
+            write()
+        except (StoreUnavailableError, StoreConflictError):
+            if ctx.stop.is_set():
+                raise
+            ctx.clock.sleep(1.0)
+        else:
+            return
+    write()
 
 
 def _run(ctx: Context, diskimage: Diskimage, build: Build) -> tuple[ImageFile, ...]:
@@ -98,18 +125,32 @@ def _record_build(ctx: Context, diskimage: Diskimage, action: StartBuild, finger
 
 
 def _phase(ctx: Context, build_id: str, phase: str) -> None:
-    """Record what DIB is doing; a lost write only makes the progress bar late."""
+    """Record what DIB is doing; a lost write only makes the progress bar late.
+
+    Raises:
+        BuildStoppedError: a person had the build deleted, or another builder has given it up.
+    """
+    try:
+        build = _unfinished(ctx, build_id)
+        if build is None:
+            raise BuildStoppedError(f"build {build_id} is not wanted any more")
+        ctx.store.update(build.but(phase=phase, phase_since=ctx.clock.now()))
+    except (StoreUnavailableError, StoreConflictError) as error:
+        ctx.log.debug("build.phase-unrecorded", build=build_id, reason=str(error))
+
+
+def _unfinished(ctx: Context, build_id: str) -> Build | None:
+    """Return the build if it is on record as being built."""
     build = ctx.store.snapshot().builds.get(build_id)
-    if build is not None and build.state is BuildState.BUILDING:
-        try:
-            ctx.store.update(build.but(phase=phase, phase_since=ctx.clock.now()))
-        except NodepoolError as error:
-            ctx.log.debug("build.phase-unrecorded", build=build_id, reason=str(error))
+    return build if build is not None and build.state is BuildState.BUILDING else None
 
 
-def _build_ready(ctx: Context, build_id: str, files: tuple[ImageFile, ...]) -> None:
+def _build_ready(ctx: Context, made: Build, files: tuple[ImageFile, ...]) -> None:
     now = ctx.clock.now()
-    build = ctx.store.snapshot().builds[build_id]
+    build = _unfinished(ctx, made.id)
+    if build is None:
+        remove_files(ctx, made)
+        return
     writes = [Write("update", build.to(BuildState.READY, now, "built", files=files, phase=""))]
     backoff = ctx.store.snapshot().backoffs.get(f"build/{build.diskimage}")
     if backoff is not None:
@@ -120,10 +161,11 @@ def _build_ready(ctx: Context, build_id: str, files: tuple[ImageFile, ...]) -> N
 
 def _build_failed(ctx: Context, build_id: str, reason: str) -> None:
     now = ctx.clock.now()
-    records = ctx.store.snapshot()
-    build = records.builds[build_id]
+    build = _unfinished(ctx, build_id)
+    if build is None:
+        return
     name = f"build/{build.diskimage}"
-    before = records.backoffs.get(name)
+    before = ctx.store.snapshot().backoffs.get(name)
     after = grown(before, name, reason, now, fingerprint=build.fingerprint, first=BUILD_FIRST, limit=BUILD_LIMIT)
     ctx.store.transact(
         [
@@ -195,7 +237,9 @@ class _Progress:
 def _upload_ready(ctx: Context, upload_id: str, image_id: str) -> None:
     now = ctx.clock.now()
     records = ctx.store.snapshot()
-    upload = records.uploads[upload_id]
+    upload = records.uploads.get(upload_id)
+    if upload is None or upload.state is not UploadState.UPLOADING:
+        return  # given up meanwhile: the image goes with its record, or as one without
     writes = [Write("update", upload.to(UploadState.READY, now, "uploaded", image_id=image_id, progress=100))]
     backoff = records.backoffs.get(f"upload/{upload.diskimage}@{upload.provider}")
     if backoff is not None:
@@ -207,7 +251,9 @@ def _upload_ready(ctx: Context, upload_id: str, image_id: str) -> None:
 def _upload_failed(ctx: Context, upload_id: str, reason: str) -> None:
     now = ctx.clock.now()
     records = ctx.store.snapshot()
-    upload = records.uploads[upload_id]
+    upload = records.uploads.get(upload_id)
+    if upload is None or upload.state is not UploadState.UPLOADING:
+        return
     provider = ctx.config().provider(upload.provider)
     writes = [Write("update", upload.to(UploadState.FAILED, now, reason, error=reason))]
     if provider is not None:

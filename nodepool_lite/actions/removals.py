@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
-from nodepool_lite.model.image import BuildState, UploadState
+from nodepool_lite.model.image import Build, BuildState, UploadState
 from nodepool_lite.plan.actions import (
     DeleteAlienImage,
     DeleteBuild,
@@ -21,6 +21,8 @@ def fail_build(ctx: Context, action: FailBuild) -> Outcome:
     build = ctx.store.snapshot().builds.get(action.build)
     if build is not None and build.state is BuildState.BUILDING:
         ctx.store.update(build.to(BuildState.FAILED, ctx.clock.now(), action.why, error=action.why))
+        if build.builder == ctx.host:
+            remove_files(ctx, build)
         ctx.log.warning("build.interrupted", build=build.name)
     return DONE
 
@@ -39,20 +41,26 @@ def delete_build(ctx: Context, action: DeleteBuild) -> Outcome:
     build = ctx.store.snapshot().builds.get(action.build)
     if build is None or build.state is not BuildState.DELETING:
         return DONE
-    for file in build.files:
-        for path in (file.path, f"{file.path}.sha256", f"{file.path}.md5"):
-            Path(path).unlink(missing_ok=True)
+    remove_files(ctx, build)
     ctx.store.delete(build)
     ctx.log.info("build.deleted", build=build.name)
     return DONE
 
 
+def remove_files(ctx: Context, build: Build) -> None:
+    """Remove the files of a build of this host, and their checksums; also those that were never recorded."""
+    unrecorded = (ctx.config().images_dir / f"{build.name}.{each}" for each in build.formats)
+    for path in dict.fromkeys([*(Path(file.path) for file in build.files), *unrecorded]):
+        for each in (path, path.with_name(f"{path.name}.sha256"), path.with_name(f"{path.name}.md5")):
+            each.unlink(missing_ok=True)
+
+
 def fail_upload(ctx: Context, action: FailUpload) -> Outcome:
-    """Record that an upload was interrupted; it will be deleted and tried again."""
+    """Record that an upload was interrupted, or its image lost; it will be deleted and tried again."""
     upload = ctx.store.snapshot().uploads.get(action.upload)
-    if upload is not None and upload.state is UploadState.UPLOADING:
+    if upload is not None and upload.state in {UploadState.UPLOADING, UploadState.READY}:
         ctx.store.update(upload.to(UploadState.FAILED, ctx.clock.now(), action.why, error=action.why))
-        ctx.log.warning("upload.interrupted", upload=upload.name)
+        ctx.log.warning("upload.failed", upload=upload.name, reason=action.why)
     return DONE
 
 
@@ -89,5 +97,8 @@ def list_images(ctx: Context, action: ListImages) -> Outcome:
 def delete_alien_image(ctx: Context, action: DeleteAlienImage) -> Outcome:
     """Remove an image that carries our mark and that no record knows."""
     ctx.log.warning("image.alien", provider=action.provider, image=action.image, reason=action.why)
-    ctx.driver(action.provider).delete_image(action.image)
+    driver = ctx.driver(action.provider)
+    driver.delete_image(action.image)
+    asked = ctx.clock.now()
+    ctx.sightings.saw_images(action.provider, driver.list_images(), asked)
     return Again(60.0, "waiting for the provider to remove it")

@@ -33,15 +33,16 @@ class Sightings:
             before = self._clouds.get(provider, CloudView())
             stale = before.stale if before.stale is not None and before.stale > asked else None
             since = {server.id: before.since.get(server.id, asked) for server in servers}
+            ending = {key: moment for key, moment in before.ending.items() if key in since}
             self._clouds[provider] = replace(
                 before,
                 servers={server.id: server for server in servers},
                 since=since,
+                ending=ending,
                 listed_at=asked,
                 poll_interval=poll,
                 quota=quota,
                 stale=stale,
-                error="",
             )
 
     def saw_images(self, provider: str, images: Sequence[Image], asked: float) -> None:
@@ -51,15 +52,16 @@ class Sightings:
             found = {image.id: image for image in images}
             self._clouds[provider] = replace(before, images=found, images_listed_at=asked)
 
-    def failed(self, provider: str, error: str) -> None:
-        """Remember why a provider could not be listed; what it said before still stands."""
-        with self._lock:
-            self._clouds[provider] = replace(self._clouds.get(provider, CloudView()), error=error)
-
     def look_again(self, provider: str, now: float) -> None:
         """Say that something was asked of the provider, so that lists asked for before `now` are out of date."""
         with self._lock:
             self._clouds[provider] = replace(self._clouds.get(provider, CloudView()), stale=now)
+
+    def asked_end(self, provider: str, server: str, now: float) -> None:
+        """Remember that the provider took the request to delete a server."""
+        with self._lock:
+            before = self._clouds.get(provider, CloudView())
+            self._clouds[provider] = replace(before, ending={**before.ending, server: now})
 
     def answered(self) -> Mapping[str, float]:
         """Return when the cloud last answered a request for each node's server, in epoch seconds."""

@@ -4,6 +4,9 @@ from nodepool_lite.model.pool import Backoff
 
 BUILD_FIRST, BUILD_LIMIT = 60.0, 3600.0
 LAUNCH_FIRST, LAUNCH_LIMIT = 10.0, 3600.0
+PROVIDER_FIRST, PROVIDER_LIMIT = 5.0, 300.0
+CAPACITY_LIMIT = 300.0
+"""A provider that was full may have room at any time."""
 
 
 def grown(

@@ -32,7 +32,6 @@ class CloudView:
     """Server id -> when this process asked for its end, while it is still listed."""
     poll_interval: float = 1.0
     quota: Quota = field(default_factory=Quota)
-    error: str = ""
 
     def server_of(self, node: Node) -> Server | None:
         """Return the server that was made for this node's present attempt, if the last list had it."""
