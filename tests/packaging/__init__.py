@@ -1,0 +1,1 @@
+"""Tests of what is installed, as opposed to what is in the checkout."""
