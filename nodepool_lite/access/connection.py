@@ -21,6 +21,12 @@ KEEPALIVE = 30
 """Seconds between two signs of life on an idle connection."""
 UNANSWERED = 20
 """Seconds after which the kernel gives up a connection whose peer does not even acknowledge data (tcp(7))."""
+FIRST_WORD = 0.25
+"""The share of a login's time after which a peer that took the connection must have said that it is an sshd.
+
+A user-mode network takes connections for a machine that has no address yet, and asks it again only after many seconds:
+whoever connects anew gets in sooner.
+"""
 _LOGGER = "nodepool_lite.access.paramiko"
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 
@@ -113,8 +119,9 @@ def _quiet_transport(sock: socket.socket, timeout: float) -> "paramiko.Transport
     transport = paramiko.Transport(sock)
     transport.set_log_channel(_LOGGER)
     transport.daemon = True
-    # The watchdog is the one that keeps time: paramiko's own limits only must not be shorter.
-    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = 2 * timeout
+    transport.banner_timeout = timeout * FIRST_WORD
+    # For the rest the watchdog keeps the time: paramiko's own limits only must not be shorter.
+    transport.handshake_timeout = transport.auth_timeout = 2 * timeout
     return transport
 
 

@@ -40,9 +40,9 @@ fail() { echo "failed $1"; exit 0; }
 command -v setsid > /dev/null || fail 'the node has no setsid (util-linux)'
 (umask 077 && mkdir -p "$run") 2> /dev/null || fail "$run cannot be made"
 @PLACE@
-(umask 077
-@SUPERVISE@
-) || fail "nothing can be written to $run"
+supervisor() { @SUPERVISE@
+}
+(umask 077; supervisor > "$run/supervise.@TOKEN@") || fail "nothing can be written to $run"
 setsid sh "$run/supervise.@TOKEN@" "$run" "$dir" < /dev/null > /dev/null 2>&1 &
 tries=0
 while [ ! -e "$run/start" ]; do
@@ -54,16 +54,20 @@ echo started
 """
 
 _PLACE_GIVEN = r"""
-new="$run/script.@TOKEN@" name=@NAME@
-@EMBED@
+name=@NAME@ own="$run/script.@TOKEN@"
+content() { @CONTENT@
+}
 place() {
-  $1 mkdir -p "$2" && $1 cp "$new" "$2/.$name.@TOKEN@" && $1 chmod 0755 "$2/.$name.@TOKEN@" &&
-    $1 mv -f "$2/.$name.@TOKEN@" "$2/$name"
+  [ -d "$1" ] || mkdir -p "$1" || return 1
+  [ -w "$1" ] && content > "$1/.$name.@TOKEN@" && chmod 0755 "$1/.$name.@TOKEN@" && mv -f "$1/.$name.@TOKEN@" "$1/$name"
+} 2> /dev/null
+place_by_sudo() {
+  content > "$own" && sudo -n install -D -m 0755 "$own" "$1/.$name.@TOKEN@" &&
+    sudo -n mv -f "$1/.$name.@TOKEN@" "$1/$name" && rm -f "$own"
 } 2> /dev/null
 dir=@DIR@
-place '' "$dir" || place 'sudo -n' "$dir" || { dir="$HOME/.nodepool/scripts"; place '' "$dir"; } ||
+place "$dir" || place_by_sudo "$dir" || { rm -f "$own"; dir="$HOME/.nodepool/scripts"; place "$dir"; } ||
   fail "the script can be written neither to @DIR@ nor to $dir"
-rm -f "$new"
 """
 
 _PLACE_PRESENT = r"""
@@ -135,9 +139,9 @@ def start_program(
         DIR=SCRIPTS_DIR,
         NAME=shlex.quote(name),
         TOKEN=token,
-        EMBED=embed(content or b"", '"$new"'),
+        CONTENT=embed(content or b""),
     )
-    supervise = embed(fill(_SUPERVISE, COMMAND=command).encode(), f'"$run/supervise.{token}"')
+    supervise = embed(fill(_SUPERVISE, COMMAND=command).encode())
     return fill(_START, RUN=_run(run_id), PLACE=place, SUPERVISE=supervise, TOKEN=token)
 
 

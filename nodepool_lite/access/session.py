@@ -86,7 +86,7 @@ class Session:
         return Result(result.exit_status, output, result.stderr)
 
     def put(self, files: Mapping[str, FileContent], *, as_root: bool = False, timeout: float = 60) -> None:
-        """Write files at absolute paths in one round trip, each appearing whole, in the order given.
+        """Write files at absolute paths in one round trip, each appearing whole, those of a directory in order.
 
         The login user owns them (sudo is used where it cannot write), or root does, when asked for.
 
@@ -94,7 +94,7 @@ class Session:
             SessionLostError: as `run`.
             RemoteError: the node does not let us.
         """
-        result = self.script(write_files(files, as_root=as_root), timeout)
+        result = self.script(write_files(files, root=as_root), timeout)
         if result.exit_status != 0:
             raise RemoteError(f"{self.target}: cannot write {', '.join(files)}: {result.complaint}")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nodepool_lite.access.session import Session
-from nodepool_lite.access.shell import FileContent, embed, fill, write_files
+from nodepool_lite.access.shell import FileContent, as_root, embed, fill, replace_files
 from nodepool_lite.model.errors import RemoteError
 
 CA_FILE = "/etc/nodepool-ssh/ca.pub"
@@ -12,10 +12,7 @@ PRINCIPALS_FILE = "/etc/nodepool-ssh/principals"
 DROP_IN = "/etc/ssh/sshd_config.d/50-nodepool.conf"
 
 _CONFIGURE = """
-sudo=
-[ "$(id -u)" = 0 ] || sudo='sudo -n'
-$sudo sh -s << 'NODEPOOL_TRUST'
-{
+set +e
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 sshd=$(command -v sshd) || { echo 'no sshd was found to ask for its configuration'; exit 0; }
 takes() {
@@ -27,14 +24,12 @@ takes() {
 if takes; then echo configured; exit 0; fi
 [ -d @FOLDER@ ] || { echo 'its sshd reads no @FOLDER@'; exit 0; }
 umask 022
-@WRITE@
+{ @SETTINGS@
+} > @DROPIN@
 if ! takes; then rm -f @DROPIN@; echo 'its sshd does not take settings from @FOLDER@'; exit 0; fi
 if systemctl reload ssh 2> /dev/null || systemctl reload sshd 2> /dev/null ||
   kill -HUP "$(cat /run/sshd.pid 2> /dev/null)" 2> /dev/null
 then echo reloaded; else echo 'its sshd could not be told to read its new settings'; fi
-exit 0
-}
-NODEPOOL_TRUST
 """
 
 
@@ -59,7 +54,7 @@ def install_trust(session: Session, ca_public: str, node_id: str, timeout: float
     Raises:
         SessionLostError: the connection ended, or the node did not answer in time.
     """
-    body = write_files(trust_files(ca_public, node_id), as_root=True) + _configure()
+    body = as_root("\n".join(["owner=", replace_files(trust_files(ca_public, node_id)), _configure()]))
     try:
         result = session.script(body, timeout)
     except RemoteError as error:
@@ -79,6 +74,6 @@ def _configure() -> str:
         CA=CA_FILE,
         PRINCIPALS=PRINCIPALS_FILE,
         FOLDER=DROP_IN.rpartition("/")[0],
-        WRITE=embed(settings.encode(), DROP_IN),
+        SETTINGS=embed(settings.encode()),
         DROPIN=DROP_IN,
     )
