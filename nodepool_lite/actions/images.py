@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodepool_lite.actions.context import DONE, Context, Outcome
-from nodepool_lite.actions.dib.recipe import Recipe
+from nodepool_lite.actions.dib.recipe import Recipe, takes_host_key
 from nodepool_lite.actions.removals import remove_files
 from nodepool_lite.clouds.driver import ImageSpec
 from nodepool_lite.config.settings import Diskimage, Provider
@@ -113,6 +113,7 @@ def _record_build(ctx: Context, diskimage: Diskimage, action: StartBuild, finger
         fingerprint=fingerprint,
         formats=action.formats,
         username=diskimage.username,
+        takes_host_key=takes_host_key(diskimage, (*config.elements_dir, elements_dir())),
     )
     build = ctx.store.create_numbered(build, under=diskimage.name)
     build = build.but(log=str(config.build_log_dir / f"{build.name}.log"))

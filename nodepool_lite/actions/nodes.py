@@ -67,7 +67,8 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
         return DONE
     provider, pool, settings = _settings(ctx, node)
     driver = ctx.driver(node.provider)
-    pinned = driver.injects_host_key and pool.host_key_checking
+    build = ctx.store.snapshot().builds.get(node.build)
+    pinned = driver.injects_host_key and pool.host_key_checking and (build is None or build.takes_host_key)
     host_key = new_host_key() if pinned else None
     hostname = node.hostname or hostname_of(provider, node)
     node = ctx.store.update(

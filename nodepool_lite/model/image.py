@@ -64,6 +64,8 @@ class Build(Record):
     formats: tuple[str, ...]
     files: tuple[ImageFile, ...] = ()
     username: str = ""
+    takes_host_key: bool = True
+    """Whether its machines take the SSH host key that the pool makes for them."""
     withdrawn: tuple[str, ...] = ()
     """Providers whose upload of this build a person deleted: it is not uploaded there again unless asked."""
     log: str = ""

@@ -12,6 +12,9 @@ OWN_ELEMENTS = Path(__file__).parent / "elements"
 
 HOST_ELEMENT = "nodepool-build-host"
 
+HOST_KEY_ELEMENTS = frozenset({"nodepool-firstboot", "cloud-init"})
+"""Elements that make a machine take an SSH host key from its user-data."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -55,17 +58,30 @@ def fingerprint(diskimage: Diskimage, elements_path: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
+def takes_host_key(diskimage: Diskimage, elements_path: Sequence[Path]) -> bool:
+    """Return whether a machine made from the image takes the SSH host key that its config drive brings.
+
+    Another `nodepool-minimal` than ours, found first in `elements_path`, may leave out what does that.
+    """
+    return not HOST_KEY_ELEMENTS.isdisjoint(_elements(diskimage.elements, elements_path))
+
+
 def _element_directories(elements: Sequence[str], elements_path: Sequence[Path]) -> Iterator[Path]:
     """Yield the directory of each element in `elements_path`, and of those that it depends on, each once."""
-    pending, seen = list(elements), set[str]()
+    return (directory for directory in _elements(elements, elements_path).values() if directory is not None)
+
+
+def _elements(elements: Sequence[str], elements_path: Sequence[Path]) -> Mapping[str, Path | None]:
+    """Return the elements and those that they depend on, with their directories; None is not in `elements_path`."""
+    pending = list(elements)
+    found: dict[str, Path | None] = {}
     while pending:
         name = pending.pop(0)
-        if name in seen:
+        if name in found:
             continue
-        seen.add(name)
         directory = next((base / name for base in elements_path if (base / name).is_dir()), None)
-        if directory is not None:
-            yield directory
-            needs = directory / "element-deps"
-            if needs.is_file():
-                pending += needs.read_text().split()
+        found[name] = directory
+        needs = None if directory is None else directory / "element-deps"
+        if needs is not None and needs.is_file():
+            pending += needs.read_text().split()
+    return found
