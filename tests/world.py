@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import format_exc
 from typing import Any
-
-import structlog
 
 from nodepool_lite.access.script import ScriptStart, ScriptStatus
 from nodepool_lite.actions.context import Context, Outcome
@@ -21,11 +20,37 @@ from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.store.base import Snapshot
 from nodepool_lite.store.memory import MemoryServer, MemoryStore
-from nodepool_lite.testing import FakeClock
+from nodepool_lite.testing import NOW, FakeClock
 
 POOL_ID = "pool-1"
 Work = Callable[[], Outcome]
 Done = Callable[[Outcome], None]
+
+
+class Journal:
+    """What the pool logs, as lines that tell the story of a run; printed as it comes unless `quiet`."""
+
+    def __init__(self, clock: FakeClock, *, quiet: bool = False) -> None:
+        self.lines: list[str] = []
+        self.crashes: list[str] = []
+        """Tracebacks of unforeseen errors."""
+        self._clock = clock
+        self._quiet = quiet
+
+    def tell(self, event: str, **details: object) -> None:
+        """Add a line, with the seconds since the beginning."""
+        words = " ".join(f"{key}={value}" for key, value in details.items())
+        self.lines.append(f"{self._clock.now() - NOW:8.1f}  {event:20} {words}".rstrip())
+        if not self._quiet:
+            print(self.lines[-1])  # noqa: T201 - pytest shows it with a failure
+
+    debug = info = warning = error = tell
+
+    def exception(self, event: str, **details: object) -> None:
+        """Add a line about an error that nobody foresaw."""
+        self.crashes.append(format_exc())
+        self.tell(event, **details)
+        self.lines.extend(self.crashes[-1].splitlines())
 
 
 class InlineWorkers:
@@ -137,14 +162,12 @@ class SimulatedReach:
 class Launcher:
     """One process of the pool: its engine, and what a test needs to hurt it."""
 
+    name: str
     engine: Engine
     ctx: Context
-
-    @property
-    def store(self) -> MemoryStore:
-        """Its client of the store."""
-        assert isinstance(self.ctx.store, MemoryStore)
-        return self.ctx.store
+    store: MemoryStore
+    """Its client of the store."""
+    alive: bool = True
 
     def step(self) -> float | None:
         """One pass of its loop."""
@@ -152,14 +175,21 @@ class Launcher:
 
     def kill(self) -> None:
         """End it as SIGKILL does, and let its session expire."""
+        self.alive = False
         self.store.close()
+
+
+def unwired(thing: Any) -> Any:
+    """Return the thing as it is."""
+    return thing
 
 
 class World:
     """One store, one cloud, and as many launchers as a test starts. Time moves only when the test says so."""
 
-    def __init__(self, config: Config, tmp_path: Path, **options: Any) -> None:
+    def __init__(self, config: Config, tmp_path: Path, *, quiet: bool = False, **options: Any) -> None:
         self.clock = FakeClock()
+        self.journal = Journal(self.clock, quiet=quiet)
         self.config = config
         self.server = MemoryServer()
         self.cloud = SimulatedCloud(self.clock, SimulatedOptions(**options))
@@ -176,17 +206,19 @@ class World:
         """The test's own client."""
         self.launcher = self.start()
 
-    def start(self, name: str = "launcher-1", workers: Workers | None = None) -> Launcher:
-        """Start one more process of the pool."""
+    def start(
+        self, name: str = "launcher-1", workers: Workers | None = None, wire: Callable[[Any], Any] = unwired
+    ) -> Launcher:
+        """Start one more process of the pool; `wire` may put something between it and each part of its world."""
         store = self.server.connect()
         ctx = Context(
-            store=store,
+            store=wire(store),
             clock=self.clock,
             config=lambda: self.config,
-            drivers=lambda: {provider.name: SimulatedDriver(self.cloud, POOL_ID) for provider in self.config.providers},
+            drivers=lambda: {each.name: wire(SimulatedDriver(self.cloud, POOL_ID)) for each in self.config.providers},
             sightings=Sightings(),
-            ssh=SimulatedReach(self.nodes_inside, self.cloud, self.clock),
-            log=structlog.get_logger(),
+            ssh=wire(SimulatedReach(self.nodes_inside, self.cloud, self.clock)),
+            log=self.journal,
             pool_id=POOL_ID,
             host="builder-1",
             recipes=lambda: self.recipes,
@@ -194,8 +226,8 @@ class World:
             build=self._build,
             build_environment=lambda _image: {},
         )
-        leadership = Leadership(store, name, self._wanted)
-        return Launcher(Engine(ctx, leadership, workers or InlineWorkers(), self._facts), ctx)
+        leadership = Leadership(ctx.store, name, self._wanted)
+        return Launcher(name, Engine(ctx, leadership, workers or InlineWorkers(), self._facts), ctx, store)
 
     def run(self, seconds: float = 60.0, step: float = 1.0) -> None:
         """Let the launcher work for `seconds` of the world's time, waking it at least every `step`."""
