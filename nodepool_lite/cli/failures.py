@@ -86,6 +86,9 @@ def _status_of(command: Callable[[], object]) -> int:
         return INTERRUPTED
     except (NodepoolError, click.ClickException) as error:
         return _told(error)
+    except OSError as error:
+        tell(f"{error.filename}: {error.strerror}" if error.filename else error)
+        return 1
     except Exception as error:  # the edge: whatever it is, a user gets one line
         if os.environ.get(DEBUG):
             raise

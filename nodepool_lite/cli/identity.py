@@ -24,7 +24,7 @@ class Identity:
 
 def pool_key_file(config: Config) -> Path | None:
     """Return the file of the pool's key if this user may read it."""
-    path = config.private_key or config.state_dir / "ssh" / "id_ed25519"
+    path = _pool_key_path(config)
     return path if os.access(path, os.R_OK) else None
 
 
@@ -53,9 +53,10 @@ def identity(config: Config, lease: Lease | None, node: Node, given: Path | None
             f"lease {lease.id} is for the key {' '.join(lease.public_key.split()[:2])[:40]}..., whose private half "
             "is not in ~/.ssh; name it with --identity"
         )
+    path = _pool_key_path(config)
     raise NodepoolError(
-        f"node {node.id} opens to the pool's key only, which you may not read: use sudo, "
-        "or grab a node with --public-key"
+        f"node {node.id} opens to the pool's key only ({path}), which is not here or not for you to read: "
+        "use sudo on a host of the pool, or grab a node with --public-key"
     )
 
 
@@ -71,6 +72,10 @@ def write_private(path: Path, text: str) -> Path:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     return path
+
+
+def _pool_key_path(config: Config) -> Path:
+    return config.private_key or config.state_dir / "ssh" / "id_ed25519"
 
 
 def _private_key_of(public_key: str) -> Path | None:

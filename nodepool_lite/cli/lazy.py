@@ -18,9 +18,12 @@ class Exemplary(click.Command):
         self.examples = examples
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the examples."""
+        """Write the examples, each above what it does."""
         with formatter.section("Examples"):
-            formatter.write_dl(list(self.examples.items()), col_max=60)
+            for line, what in self.examples.items():
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+                with formatter.indentation():
+                    formatter.write_text(what)
 
 
 class ExemplaryGroup(Exemplary, click.Group):

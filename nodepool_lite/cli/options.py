@@ -1,5 +1,6 @@
 """Options that several commands share, and the loop behind `--watch`."""
 
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -78,11 +79,20 @@ def keep_showing(app: App, said: Callable[[Snapshot], tuple[str, object]]) -> No
                 changed.wait()
                 continue
             if terminal:
-                click.echo(f"{CLEAR}{text}", nl=False)
+                click.echo(f"{CLEAR}{_upper_part(text)}", nl=False)
             elif present != news:
                 click.echo(text, nl=False)
             news = present
             changed.wait(TICK if terminal else None)
+
+
+def _upper_part(text: str) -> str:
+    """Return as many lines as fit on the terminal, and how many more there are."""
+    lines = text.splitlines()
+    room = shutil.get_terminal_size().lines - 1
+    if len(lines) > room:
+        lines = [*lines[: room - 1], f"... {len(lines) - room + 1} more"]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def listing(command: Callable[..., T]) -> Callable[..., T]:

@@ -13,7 +13,7 @@ from nodepool_lite.cli.app import App
 from nodepool_lite.cli.main import cli
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import NodeState
-from nodepool_lite.testing import make_node, numbered
+from nodepool_lite.testing import make_build, make_node, numbered
 
 from .conftest import PROGRAM, Desk, RealPool, write_config
 
@@ -136,6 +136,14 @@ def test_an_unexpected_failure_is_one_line(
     monkeypatch.setenv("NODEPOOL_LITE_DEBUG", "1")
     with pytest.raises(ValueError, match="of its own kind"):
         cli(["list"], obj=app)
+
+
+def test_a_file_that_cannot_be_read_is_named(desk: Desk, tmp_path: Path) -> None:
+    """It is the system's refusal and no bug."""
+    desk.store.create(make_build(1, log=str(tmp_path)))
+    result = desk.run("image-log", "debian-12")
+    assert result.exit_code == 1
+    assert result.stderr == f"nodepool-lite: error: {tmp_path}: Is a directory\n"
 
 
 @pytest.mark.zookeeper

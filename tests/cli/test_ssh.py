@@ -124,7 +124,7 @@ def test_without_any_key_the_way_out_is_told(real_pool: RealPool, node: Node) ->
     """The pool's key is missing here, and the node has no lease with a key."""
     done = real_pool.run("ssh", node.id, "--", "true")
     assert done.returncode == 1
-    assert "use sudo, or grab a node with --public-key" in done.stderr
+    assert "use sudo on a host of the pool, or grab a node with --public-key" in done.stderr
 
 
 def test_a_lease_with_a_key_of_ones_own(real_pool: RealPool, node: Node, guest: Guest, tmp_path: Path) -> None:
