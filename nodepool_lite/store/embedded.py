@@ -44,7 +44,7 @@ class EmbeddedZooKeeper:
     """
 
     def __init__(self, state_dir: Path) -> None:
-        self._place = Place(state_dir)
+        self._place = Place(state_dir.absolute())
         self._daemon_lock = LockFile(self._place.daemon_lock)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -95,10 +95,14 @@ class EmbeddedZooKeeper:
             self._keeper.join()
 
     def _guard(self, address: str) -> None:
+        """Let nobody in without the secret; if that fails there is no server."""
         if self._process:
-            store = ZooKeeperStore.connect(address)
-            store.guard()
-            store.close()
+            try:
+                with contextlib.closing(ZooKeeperStore.connect(address)) as store:
+                    store.guard()
+            except StoreUnavailableError:
+                self.stop()
+                raise
 
     def _keep(self) -> None:
         pause = 0.0

@@ -19,7 +19,7 @@ def open_store(config: Config, *, watch: bool, timeout: float = 5.0) -> ZooKeepe
 def hosts(config: Config, timeout: float = 5.0) -> str:
     """Return where ZooKeeper is, as kazoo takes it: `host:port,host:port/chroot`. Raises StoreUnavailableError."""
     if not config.zookeeper_servers:
-        return Place(config.state_dir).find(timeout)
+        return Place(config.state_dir.absolute()).find(timeout)
     servers = (
         f"[{each.host}]:{each.port}" if ":" in each.host else f"{each.host}:{each.port}"
         for each in config.zookeeper_servers

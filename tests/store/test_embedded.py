@@ -198,6 +198,33 @@ def test_a_client_with_the_wrong_secret_is_told_so(new: New, tmp_path: Path, *, 
         ZooKeeperStore.connect(f"{address.partition('?')[0]}?secret={wrong}", watch=watch, timeout=1).read()
 
 
+def test_a_lost_secret_stops_the_daemon_and_not_the_records(new: New, tmp_path: Path) -> None:
+    """A daemon that could not read its own records says so and leaves no server; with the secret all is back."""
+    server = new()
+    store = ZooKeeperStore.connect(server.start())
+    node = store.create_numbered(make_node())
+    store.close()
+    server.stop()
+    secret = Place(tmp_path).secret
+    secret.rename(tmp_path / "kept")
+    with pytest.raises(StoreUnavailableError, match="another secret"):
+        new().start()
+    assert not is_held(Place(tmp_path).server_lock)
+    (tmp_path / "kept").replace(secret)
+    store = ZooKeeperStore.connect(new().start())
+    assert store.read().nodes == {node.id: node}
+    store.close()
+
+
+def test_a_state_directory_may_be_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path means the same to the daemon, to its server and to the CLI."""
+    monkeypatch.chdir(tmp_path)
+    server = EmbeddedZooKeeper(Path("state"))
+    assert server.start() == hosts(Config(state_dir=Path("state")))
+    assert (tmp_path / "state" / "zookeeper" / "data" / "version-2").is_dir()
+    server.stop()
+
+
 def test_a_user_who_may_not_read_the_secret_is_told_so(new: New, tmp_path: Path) -> None:
     """The error names the file and says how to be let in."""
     new().start()
