@@ -9,7 +9,7 @@ from typing import cast
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.clock import Clock
-from nodepool_lite.model.errors import KeyFileError, NodepoolError, WaitTimeoutError
+from nodepool_lite.model.errors import KeyFileError, NodepoolError, StoreConflictError, WaitTimeoutError
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.record import Event
@@ -158,7 +158,9 @@ def departure(
     leases = dict.fromkeys(node.lease for node in gone if node.lease is not None)
     writes = []
     for lease in (records.leases[each] for each in leases if each in records.leases):
-        if lease.state is not LeaseState.ACTIVE:
+        if lease.state is LeaseState.WAITING:
+            raise _torn(lease)
+        if lease.state is LeaseState.ENDED:
             continue
         left = tuple(each for each in lease.nodes if each not in ids)
         if any(each in records.nodes and records.nodes[each].state in ATTACHED for each in left):
@@ -188,7 +190,9 @@ def _outcome(writes: Iterable[Write]) -> tuple[tuple[str, ...], bool]:
 
 
 def _ending(lease: Lease, nodes: Mapping[str, Node], now: float, reason: str) -> list[Write]:
-    own = (nodes[each] for each in lease.nodes if each in nodes)
+    own = [nodes[each] for each in lease.nodes if each in nodes]
+    if any(node.state is NodeState.READY for node in own):
+        raise _torn(lease)
     doomed = (node for node in own if node.lease == lease.id and node.state is NodeState.IN_USE)
     return [
         Write("update", lease.to(LeaseState.ENDED, now, reason, end_reason=reason)),
@@ -197,6 +201,11 @@ def _ending(lease: Lease, nodes: Mapping[str, Node], now: float, reason: str) ->
             for node in doomed
         ),
     ]
+
+
+def _torn(lease: Lease) -> StoreConflictError:
+    """A hand-out came between reading the lease and reading its nodes: one is older than the other."""
+    return StoreConflictError(f"lease {lease.id} was being handed out while it was read; read it again")
 
 
 def _may_sign(config: Config, lease: Lease) -> bool:

@@ -1,15 +1,20 @@
 """Leases from the hand-out to the end."""
 
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from nodepool_lite.config.settings import Config
-from nodepool_lite.model.errors import NodepoolError, NoSuchThingError, StoreConflictError
+from nodepool_lite.model.clock import SystemClock
+from nodepool_lite.model.errors import NodepoolError, NoSuchThingError, StoreConflictError, WaitTimeoutError
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.service import leases
 from nodepool_lite.store.base import Snapshot
 from nodepool_lite.store.memory import MemoryServer, MemoryStore
-from nodepool_lite.testing import NOW, make_lease, make_node, numbered
+from nodepool_lite.testing import NOW, FakeClock, make_lease, make_node, numbered
 
 ONE, TWO, THREE = numbered(1), numbered(2), numbered(3)
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHYV/xlA+rA/+hBMvAfYGcvSFWupmbH+23e2+E5zHG1Y"
@@ -196,3 +201,46 @@ def test_a_conflict_is_read_and_decided_anew(server: MemoryServer, store: Memory
             return records
 
     assert leases.release(Overtaken(server), lease.id, "alice", NOW).nodes == (ONE,)
+
+
+class Torn(MemoryStore):
+    """A client whose first read is torn by a hand-out: one kind is from before it, the other from after it."""
+
+    def __init__(self, server: MemoryServer, early: str, hand_out: Callable[[], object]) -> None:
+        super().__init__(server)
+        self._early = early
+        self._hand_out: Callable[[], object] | None = hand_out
+
+    def read(self, *kinds: type) -> Snapshot:
+        """Return the torn records once, and then as they are."""
+        before = super().read(*kinds)
+        if self._hand_out is None:
+            return before
+        self._hand_out()
+        self._hand_out = None
+        return replace(super().read(*kinds), **{self._early: getattr(before, self._early)})
+
+
+@pytest.mark.parametrize(("early", "name"), [("nodes", "abcd2345"), ("leases", "abcd2345"), ("leases", ONE)])
+def test_a_hand_out_between_two_reads_leaves_no_node_behind(
+    server: MemoryServer, store: MemoryStore, config: Config, early: str, name: str
+) -> None:
+    """Whatever was read first, lease and node end together."""
+    waiting, node = store.create(make_lease()), store.create(make_node(1))
+    client = Torn(server, early, lambda: leases.give(store, config, waiting, [node], NOW))
+    leases.release(client, name, "alice", NOW)
+    records = store.snapshot()
+    assert records.leases[waiting.id].state is LeaseState.ENDED
+    assert states(records) == {ONE: NodeState.DELETING}
+
+
+def test_waiting_for_a_signature(server: MemoryServer, store: MemoryStore) -> None:
+    """It returns the lease when somebody has signed it, and gives up in time."""
+    lease = active(store, make_node(1), public_key=PUBLIC_KEY)
+    with pytest.raises(WaitTimeoutError, match="were not signed; is a launcher running"):
+        leases.await_signature(store, FakeClock(), lease.id, 0)
+    other = server.connect()
+    signer = threading.Timer(0.05, other.update, [lease.but(certificates={ONE: "a certificate"})])
+    signer.start()
+    assert leases.await_signature(store, SystemClock(), lease.id, 20).certificates == {ONE: "a certificate"}
+    signer.join()
