@@ -55,7 +55,7 @@ def _zookeeper(app: App, config: Config) -> Iterator[Finding]:
 
     try:
         with app.store():
-            yield Finding("ok", "zookeeper", f"answers at {opening.hosts(config)}")
+            yield Finding("ok", "zookeeper", f"answers at {opening.hosts(config).partition('?')[0]}")
             return
     except StoreUnavailableError as error:
         if config.zookeeper_servers:

@@ -41,7 +41,7 @@ def command(app: App, nodes: tuple[str, ...], *, now: bool, wait: float) -> None
         except click.exceptions.Exit as leave:
             failure = leave
         if now and doomed:
-            note(f"waiting until {', '.join(doomed)} are gone")
+            note(f"waiting for the end of {', '.join(doomed)}")
             await_gone(store, app.clock, doomed, wait)
             click.echo(f"{', '.join(doomed)}: gone")
         if failure:

@@ -24,7 +24,7 @@ def columns(clock: Clock) -> Sequence[Column[ProviderStatus]]:
         Column("Servers", lambda each: each.servers),
         Column("Max-Servers", lambda each: each.max_servers),
         Column("Launching", lambda each: each.launching),
-        Column("Launcher", lambda each: each.leader, rank=30),
+        Column("Launcher", lambda each: each.leader.partition("/")[0], rank=30),
         Column("Next-Try", lambda each: until(each.next_try, clock), machine=lambda each: stamp(each.next_try), rank=9),
         Column("Error", lambda each: each.error, rank=8),
     )

@@ -65,8 +65,9 @@ def _plain(value: Any, key: str = "") -> Any:
 def _page(page: Status, now: float) -> Iterator[str]:
     yield from _labels(page)
     yield ""
-    yield from _images(page, now)
-    yield ""
+    if page.images:
+        yield from _images(page, now)
+        yield ""
     yield from _providers(page)
     yield ""
     yield from _processes(page, now)
@@ -110,7 +111,7 @@ def _providers(page: Status) -> Iterator[str]:
             each.driver,
             f"{each.servers}/{'-' if each.max_servers is None else each.max_servers}",
             str(each.launching),
-            each.leader or "nobody",
+            each.leader.partition("/")[0] or "nobody",
         ]
         for each in page.providers
     ]
