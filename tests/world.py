@@ -195,6 +195,7 @@ class World:
         self.cloud = SimulatedCloud(self.clock, SimulatedOptions(**options))
         self.nodes_inside = SimulatedNodes()
         self.images = tmp_path
+        tmp_path.mkdir(parents=True, exist_ok=True)
         self.broken_images: dict[str, str] = {}
         """Diskimage name -> why its builds fail."""
         self.built: list[str] = []

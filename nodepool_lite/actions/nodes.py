@@ -25,6 +25,7 @@ from nodepool_lite.plan.actions import (
     FailNode,
     ListServers,
     MarkBooted,
+    NodeAction,
     TestLogin,
 )
 from nodepool_lite.plan.backoff import PROVIDER_FIRST, PROVIDER_LIMIT, grown
@@ -36,10 +37,10 @@ CHECK_TRIES = 3
 """Failed checks in a row, 10 s apart, after which a ready node is given up."""
 
 
-def current(ctx: Context, node_id: str, *states: NodeState) -> Node | None:
-    """Return the node as recorded now, if it is still in one of `states`."""
-    node = ctx.store.snapshot().nodes.get(node_id)
-    return node if node is not None and node.state in states else None
+def current(ctx: Context, action: NodeAction) -> Node | None:
+    """Return the node, if its record is still the one that the action was decided on."""
+    node = ctx.store.snapshot().nodes.get(action.node)
+    return node if node is not None and node.version == action.version else None
 
 
 def list_servers(ctx: Context, action: ListServers) -> Outcome:
@@ -62,7 +63,7 @@ def list_servers(ctx: Context, action: ListServers) -> Outcome:
 
 def create_server(ctx: Context, action: CreateServer) -> Outcome:
     """Record that the cloud is being asked, with a fresh mark and host key, and then ask it."""
-    node = current(ctx, action.node, NodeState.BUILDING)
+    node = current(ctx, action)
     if node is None:
         return DONE
     provider, pool, settings = _settings(ctx, node)
@@ -102,7 +103,7 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
 
 def mark_booted(ctx: Context, action: MarkBooted) -> Outcome:
     """Record the server and its address, and go on to testing."""
-    node = current(ctx, action.node, NodeState.BUILDING)
+    node = current(ctx, action)
     cloud = ctx.sightings.clouds().get(node.provider) if node is not None else None
     server = cloud.servers.get(action.server) if cloud is not None else None
     if node is None or server is None:
@@ -126,7 +127,7 @@ def mark_booted(ctx: Context, action: MarkBooted) -> Outcome:
 
 def test_login(ctx: Context, action: TestLogin) -> Outcome:
     """Log in; the first success takes the node to preparing, with its ready-script already on record."""
-    node = current(ctx, action.node, NodeState.TESTING)
+    node = current(ctx, action)
     if node is None:
         return DONE
     try:
@@ -153,7 +154,7 @@ def test_login(ctx: Context, action: TestLogin) -> Outcome:
 
 def check_node(ctx: Context, action: CheckNode) -> Outcome:
     """Log in to a ready node; one that does not answer several times in a row is given up and replaced."""
-    node = current(ctx, action.node, NodeState.READY)
+    node = current(ctx, action)
     if node is None:
         return DONE
     try:
@@ -173,7 +174,7 @@ def check_node(ctx: Context, action: CheckNode) -> Outcome:
 
 def delete_server(ctx: Context, action: DeleteServer) -> Outcome:
     """Ask for the server's end; the next list tells whether it is gone."""
-    node = current(ctx, action.node, NodeState.DELETING, NodeState.FAILED)
+    node = current(ctx, action)
     if node is None:
         return DONE
     ctx.reach(node).forget(node.id)
@@ -255,9 +256,9 @@ def _settings(ctx: Context, node: Node) -> tuple[Provider, ProviderPool, PoolLab
 
 def fail(ctx: Context, action: FailNode) -> Outcome:
     """Record that a node failed, with the latest trouble on the way as part of the reason."""
-    node = ctx.store.snapshot().nodes.get(action.node)
-    if node is None or node.version != action.version:
-        return DONE  # it went on meanwhile
+    node = current(ctx, action)
+    if node is None:
+        return DONE
     note = ctx.notes.get(node.id, "")
     reason = f"{action.why}: {note}" if note and note not in action.why else action.why
     fail_node(ctx, node, reason, counts=action.counts)

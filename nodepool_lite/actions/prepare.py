@@ -21,7 +21,7 @@ STEP_INTERVAL = 5.0
 
 def prepare(ctx: Context, action: Prepare) -> Outcome:
     """Take one look at the node and do the next thing: write the info files, start the script, or read its output."""
-    node = current(ctx, action.node, NodeState.PREPARING)
+    node = current(ctx, action)
     if node is None:
         return DONE
     try:

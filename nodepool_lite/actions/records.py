@@ -4,7 +4,7 @@ import shutil
 
 from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.actions.nodes import current
-from nodepool_lite.model.lease import LeaseState
+from nodepool_lite.model.lease import Lease
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import (
     DropRequest,
@@ -15,6 +15,7 @@ from nodepool_lite.plan.actions import (
     ForgetNode,
     Grant,
     Launch,
+    LeaseAction,
     Placement,
     Retire,
     SignLease,
@@ -39,8 +40,8 @@ def launch(ctx: Context, action: Launch) -> Outcome:
 def retire(ctx: Context, action: Retire) -> Outcome:
     """Mark a node, and the rest of its set, for deletion; a lease that has nothing else left ends with it."""
     records = ctx.store.snapshot()
-    node = records.nodes.get(action.node)
-    if node is None or node.version != action.version:
+    node = current(ctx, action)
+    if node is None:
         return DONE  # somebody took, held or deleted it meanwhile
     members = [node, *(records.nodes[sub] for sub in node.subnodes if sub in records.nodes)]
     live = [each for each in members if each.state not in {NodeState.DELETING, NodeState.FAILED}]
@@ -52,9 +53,9 @@ def retire(ctx: Context, action: Retire) -> Outcome:
 def grant(ctx: Context, action: Grant) -> Outcome:
     """Give nodes to the lease at the head of its queue."""
     records = ctx.store.snapshot()
-    lease = records.leases.get(action.lease)
+    lease = _current(ctx, action)
     nodes = [records.nodes[each] for each in action.nodes if each in records.nodes]
-    if lease is not None and lease.state is LeaseState.WAITING and len(nodes) == len(action.nodes):
+    if lease is not None and len(nodes) == len(action.nodes):
         leases.give(ctx.store, ctx.config(), lease, nodes, ctx.clock.now())
         ctx.log.info("lease.granted", lease=lease.id, nodes=action.nodes)
     return DONE
@@ -62,8 +63,8 @@ def grant(ctx: Context, action: Grant) -> Outcome:
 
 def end_lease(ctx: Context, action: EndLease) -> Outcome:
     """End a lease and mark its nodes for deletion."""
-    lease = ctx.store.snapshot().leases.get(action.lease)
-    if lease is not None and lease.version == action.version:
+    lease = _current(ctx, action)
+    if lease is not None:
         leases.end(ctx.store, lease, action.why, ctx.clock.now())
         ctx.log.info("lease.ended", lease=lease.id, reason=action.why)
     return DONE
@@ -71,7 +72,7 @@ def end_lease(ctx: Context, action: EndLease) -> Outcome:
 
 def sign_lease(ctx: Context, action: SignLease) -> Outcome:
     """Sign the certificates that a lease still lacks."""
-    lease = ctx.store.snapshot().leases.get(action.lease)
+    lease = _current(ctx, action)
     if lease is not None:
         leases.sign(ctx.store, ctx.config(), lease)
     return DONE
@@ -79,15 +80,15 @@ def sign_lease(ctx: Context, action: SignLease) -> Outcome:
 
 def forget_lease(ctx: Context, action: ForgetLease) -> Outcome:
     """Remove the record of a lease that ended long ago."""
-    lease = ctx.store.snapshot().leases.get(action.lease)
-    if lease is not None and lease.state is LeaseState.ENDED:
+    lease = _current(ctx, action)
+    if lease is not None:
         ctx.store.delete(lease)
     return DONE
 
 
 def forget_node(ctx: Context, action: ForgetNode) -> Outcome:
     """Remove the record of a node whose server is gone."""
-    node = current(ctx, action.node, NodeState.DELETING, NodeState.FAILED)
+    node = current(ctx, action)
     if node is not None:
         ctx.store.delete(node)
         ctx.reach(node).forget(node.id)
@@ -98,7 +99,7 @@ def forget_node(ctx: Context, action: ForgetNode) -> Outcome:
 
 def drop_server(ctx: Context, action: DropServer) -> Outcome:
     """The server of a failed node is gone; its record stays for a while, for people."""
-    node = current(ctx, action.node, NodeState.FAILED)
+    node = current(ctx, action)
     if node is not None:
         ctx.store.update(
             node.noted(ctx.clock.now(), "its server was deleted", asked=None, attempt="", server_id=None, address=None)
@@ -121,6 +122,12 @@ def drop_request(ctx: Context, action: DropRequest) -> Outcome:
         ctx.store.delete(request)
         ctx.log.info("request.dropped", diskimage=request.diskimage, reason=action.why)
     return DONE
+
+
+def _current(ctx: Context, action: LeaseAction) -> Lease | None:
+    """Return the lease, if its record is still the one that the action was decided on."""
+    lease = ctx.store.snapshot().leases.get(action.lease)
+    return lease if lease is not None and lease.version == action.version else None
 
 
 def _new(ctx: Context, placement: Placement, why: str) -> Node:

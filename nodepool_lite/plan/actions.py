@@ -26,6 +26,8 @@ class NodeAction(Action):
     """Something about one node."""
 
     node: str
+    version: int
+    """Of the record that this was decided on: when it has changed, there is something else to decide."""
 
     @property
     def key(self) -> str:
@@ -68,8 +70,6 @@ class Launch(Action):
 class Retire(NodeAction):
     """Mark a node for deletion."""
 
-    version: int
-    """Of the record that this was decided on."""
     inline = True
 
 
@@ -78,6 +78,8 @@ class LeaseAction(Action):
     """Something about one lease."""
 
     lease: str
+    version: int
+    """Of the record that this was decided on: when it has changed, there is something else to decide."""
     inline = True
 
     @property
@@ -96,9 +98,6 @@ class Grant(LeaseAction):
 @dataclass(frozen=True, kw_only=True)
 class EndLease(LeaseAction):
     """End a lease, with `why`, and mark its nodes for deletion."""
-
-    version: int
-    """Of the record that this was decided on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,8 +182,6 @@ class CheckNode(NodeAction):
 class FailNode(NodeAction):
     """Record that the node failed; `why` is the reason."""
 
-    version: int
-    """Of the record that this was decided on."""
     counts: bool = True
     """Whether it tells something about the label at this provider, so that the back-off grows."""
 

@@ -20,7 +20,7 @@ def checks(view: View, now: float) -> Iterator[CheckNode]:
         if f"provider/{node.provider}" in view.leads:
             last = view.checked.get(node.id, node.state_since)
             due = next_time(config.check_cron, config.check_interval, last)
-            check = CheckNode(at=due, why="check", node=node.id)
+            check = CheckNode(at=due, why="check", node=node.id, version=node.version)
             if due <= now:
                 yield check
             else:

@@ -15,7 +15,13 @@ def leases(view: View, now: float) -> Iterator[Action]:
     known = records.leases.values()
     waiters = records.waiters.keys()
     for chosen in handout.handout(records.nodes, known, waiters, now):
-        yield Grant(at=now, why="its turn has come", lease=chosen.lease_id, nodes=chosen.node_ids)
+        yield Grant(
+            at=now,
+            why="its turn has come",
+            lease=chosen.lease_id,
+            version=records.leases[chosen.lease_id].version,
+            nodes=chosen.node_ids,
+        )
     endings = (
         *handout.abandoned(known, waiters, view.attended, now),
         *handout.expired_leases(known),
@@ -26,12 +32,12 @@ def leases(view: View, now: float) -> Iterator[Action]:
         version = records.leases[ending.lease_id].version
         yield EndLease(at=ending.at, why=ending.reason, lease=ending.lease_id, version=version)
     for lease in handout.unsigned_leases(known):
-        yield SignLease(at=now, why="its certificates are missing", lease=lease.id)
+        yield SignLease(at=now, why="its certificates are missing", lease=lease.id, version=lease.version)
     yield from _left_behind(view)
     for lease in known:
         if lease.state is LeaseState.ENDED:
             expires = lease.state_since + view.config.lease_retention
-            yield ForgetLease(at=expires, why="it ended long ago", lease=lease.id)
+            yield ForgetLease(at=expires, why="it ended long ago", lease=lease.id, version=lease.version)
 
 
 def _hopeless(view: View) -> Iterator[handout.Ending]:

@@ -83,7 +83,7 @@ class _Steps:
             if limit is None or asked[node.pool] < limit:
                 asked[node.pool] += 1
                 booting[label] += 1
-                yield CreateServer(at=self.now, why="the node is wanted", node=node.id)
+                yield CreateServer(at=self.now, why="the node is wanted", node=node.id, version=node.version)
 
     def _step(self, node: Node) -> Iterator[Action]:
         match node.state:
@@ -98,7 +98,9 @@ class _Steps:
             case NodeState.FAILED:
                 yield from self._failed(node)
             case NodeState.DELETING:
-                yield from self._removal(node, ForgetNode(at=self.now, why="its server is gone", node=node.id))
+                yield from self._removal(
+                    node, ForgetNode(at=self.now, why="its server is gone", node=node.id, version=node.version)
+                )
 
     def _building(self, node: Node, asked: float) -> Iterator[Action]:
         server = self.cloud.server_of(node) if self.cloud.listed_after(asked) else None
@@ -111,7 +113,7 @@ class _Steps:
         elif server is None:
             yield late
         elif server.state is ServerState.ACTIVE and server.address is not None:
-            yield MarkBooted(at=self.now, why="the server runs", node=node.id, server=server.id)
+            yield MarkBooted(at=self.now, why="the server runs", node=node.id, version=node.version, server=server.id)
         elif server.state in {ServerState.ERROR, ServerState.STOPPED}:
             yield _failure(node, _fault(server))
         else:
@@ -123,7 +125,9 @@ class _Steps:
             yield _failure(node, f"no server came of {node.tries} requests")
         elif self._answers:
             pause = min(SETTLE * 2.0 ** (node.tries - 1), LONGEST_PAUSE)
-            yield CreateServer(at=answered + pause, why="no server came of the last request", node=node.id)
+            yield CreateServer(
+                at=answered + pause, why="no server came of the last request", node=node.id, version=node.version
+            )
 
     def _broken(self, node: Node) -> list[Action]:
         """What a running node's server tells: nothing, or that the node is lost."""
@@ -142,7 +146,7 @@ class _Steps:
         limit = self.provider.boot_timeout
         overdue = max(node.state_since, self._led_since) + limit
         late = _failure(node, f"no SSH login within {limit:.0f} s of its start", overdue)
-        return [late] if self.now >= overdue else [TestLogin(at=self.now, node=node.id), late]
+        return [late] if self.now >= overdue else [TestLogin(at=self.now, node=node.id, version=node.version), late]
 
     def _preparing(self, node: Node) -> list[Action]:
         label = self.view.config.label(node.label)
@@ -152,7 +156,7 @@ class _Steps:
             return [_failure(node, f"its node set was not complete within {limit:.0f} s", overdue)]
         step = f", at: {node.script.step}" if node.script is not None and node.script.step else ""
         late = _failure(node, f"the ready-script did not end within {limit:.0f} s{step}", overdue)
-        return [late] if self.now >= overdue else [Prepare(at=self.now, node=node.id), late]
+        return [late] if self.now >= overdue else [Prepare(at=self.now, node=node.id, version=node.version), late]
 
     def _prepared_since(self, node: Node) -> float:
         """A primary's own time begins when the last of its sub-nodes is ready."""
@@ -174,10 +178,12 @@ class _Steps:
 
     def _failed(self, node: Node) -> Iterator[Action]:
         if node.asked is not None:
-            yield from self._removal(node, DropServer(at=self.now, why="its server is gone", node=node.id))
+            yield from self._removal(
+                node, DropServer(at=self.now, why="its server is gone", node=node.id, version=node.version)
+            )
             return
         expires = node.state_since + self.view.config.failed_retention
-        yield ForgetNode(at=expires, why="it failed long ago", node=node.id)
+        yield ForgetNode(at=expires, why="it failed long ago", node=node.id, version=node.version)
 
     def _removal(self, node: Node, gone: Action) -> Iterator[Action]:
         """Delete the server, and act on `gone` only when a list taken since shows that it is."""
@@ -191,7 +197,11 @@ class _Steps:
                 yield gone
         elif server.state is not ServerState.DELETING and self._answers:
             yield DeleteServer(
-                at=self.cloud.deletable(server.id), why="the node has ended", node=node.id, server=server.id
+                at=self.cloud.deletable(server.id),
+                why="the node has ended",
+                node=node.id,
+                version=node.version,
+                server=server.id,
             )
 
     def _next_list(self, nodes: Iterable[Node]) -> ListServers:

@@ -56,7 +56,12 @@ def ownerless(view: View) -> Iterator[ForgetNode]:
         driven = view.config.provider(node.provider) is not None or f"provider/{node.provider}" in view.records.leaders
         if not driven and node.asked is None:
             kept = view.config.failed_retention if node.state is NodeState.FAILED else 0.0
-            yield ForgetNode(at=node.state_since + kept, why="its provider is not configured any more", node=node.id)
+            yield ForgetNode(
+                at=node.state_since + kept,
+                why="its provider is not configured any more",
+                node=node.id,
+                version=node.version,
+            )
 
 
 def _retire(node: Node, why: str, at: float = 0.0) -> Retire:

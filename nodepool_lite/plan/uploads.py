@@ -26,11 +26,11 @@ def uploads(view: View) -> Iterator[Action]:
                 continue  # a build that has it is planned
             request = _request(view, image.name, provider.name)
             existing = view.records.uploads.get(f"{build.id}/{provider.name}")
-            if existing is not None and existing.state is not UploadState.FAILED:
-                if request is not None:
+            if existing is not None:
+                if request is not None and existing.state in {UploadState.UPLOADING, UploadState.READY}:
                     yield DropRequest(at=0, why=f"{existing.name} is {existing.state} already", request=request.id)
-                continue
-            if existing is not None or (image.pause and request is None):
+                continue  # one that failed or was deleted goes first
+            if image.pause and request is None:
                 continue
             backoff = view.backoff(f"upload/{image.name}@{provider.name}", fingerprint(view, provider, image.name))
             due = 0.0 if backoff is None or request is not None else backoff.next_try

@@ -314,3 +314,18 @@ def test_a_taken_node_whose_lease_is_over_is_deleted(world: World) -> None:
     world.store.update(node.to(NodeState.IN_USE, world.clock.now(), "taken", lease="abcd2345"))
     world.run(30)
     assert node.id not in world.records.nodes
+
+
+def test_a_launcher_that_lost_its_lead_does_not_ask_for_a_server_again(tmp_path: Path) -> None:
+    """Its worker was slow: by the time it gets round to the request, the successor has made it."""
+    world = World(make_config(min_ready=1, state_dir=tmp_path), tmp_path)
+    workers = HeldWorkers()
+    world.launcher = first = world.start("launcher-2", workers)
+    held_until(world, workers, CreateServer)
+    first.store.disconnect()
+    first.store.expire()
+    world.launcher = world.start("launcher-3")
+    world.run(5)
+    first.store.reconnect()
+    workers.run(CreateServer)
+    assert world.cloud.calls["create_server"] == 1
