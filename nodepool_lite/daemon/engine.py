@@ -1,7 +1,8 @@
 """The loop's one pass: look, plan, carry out. Knows nothing of threads, signals or real time."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from nodepool_lite.actions.context import Again, Context, Outcome
 from nodepool_lite.actions.dispatch import carry_out
 from nodepool_lite.daemon.leadership import Leadership
 from nodepool_lite.model.errors import NodepoolError
+from nodepool_lite.model.node import PENDING, NodeState
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.handout import attendance
 from nodepool_lite.plan.plan import plan
@@ -17,6 +19,8 @@ from nodepool_lite.store.base import Snapshot
 
 CRASH_PAUSE = 5.0
 """Seconds after a step that ended in an unforeseen error."""
+SHOWN = 3
+"""Actions at work that the summary names."""
 REPLANS = 50
 """Passes after which a step ends even if inline actions still change something; the loop comes back at once."""
 
@@ -57,7 +61,7 @@ class Engine:
         self._crash = ""
         """The latest unforeseen error of a step: said once."""
         self.why = ""
-        """A sentence on what the last step did, for people."""
+        """How it stands after the last step, in one sentence, for people."""
 
     @property
     def running(self) -> frozenset[str]:
@@ -84,17 +88,16 @@ class Engine:
 
     def _step(self) -> float | None:
         self._leadership.campaign()
-        started = 0
         for _ in range(REPLANS):
             now = self._ctx.clock.now()
             view = self._view(now)
             actions = plan(view, now)
             due = self._due(actions, view.running, now)
-            started += self._start([action for action in due if not action.inline])
+            self._start([action for action in due if not action.inline])
             inline = [action for action in due if action.inline]
             if not inline:
                 self._tidy(view.records, now)
-                self.why = f"{len(self.running)} running, {started} started"
+                self.why = summary(view, self.running)
                 return self._deadline(actions, now)
             for action in inline:
                 self._settle(action, carry_out(self._ctx, action))
@@ -146,12 +149,11 @@ class Engine:
                     chosen.setdefault(action.key, action)
         return list(chosen.values())
 
-    def _start(self, actions: list[Action]) -> int:
+    def _start(self, actions: list[Action]) -> None:
         for action in actions:
             with self._lock:
                 self._running[action.key] = action
             self._workers.submit(action, self._work(action), self._done(action))
-        return len(actions)
 
     def _work(self, action: Action) -> Callable[[], Outcome]:
         return lambda: carry_out(self._ctx, action)
@@ -187,3 +189,18 @@ class Engine:
                 if action.key not in self._running
             ]
         return min((time for time in times if time > now), default=None)
+
+
+def summary(view: View, running: Collection[str]) -> str:
+    """Return how the pool stands and what this process is doing, in one sentence for `systemctl status`."""
+    states = Counter(node.state for node in view.records.nodes.values() if node.primary is None)
+    counts = (
+        (states[NodeState.READY], "ready"),
+        (sum(states[each] for each in PENDING), "on their way"),
+        (states[NodeState.IN_USE], "in use"),
+        (states[NodeState.FAILED], "failed"),
+    )
+    nodes = ", ".join(f"{count} {what}" for count, what in counts if count)
+    work = sorted(key for key in running if not key.startswith("list"))
+    more = f" and {len(work) - SHOWN} more" if len(work) > SHOWN else ""
+    return f"nodes: {nodes or 'none'}; at work: {', '.join(work[:SHOWN]) or 'nothing'}{more}"
