@@ -208,9 +208,16 @@ class World:
         self.launcher = self.start()
 
     def start(
-        self, name: str = "launcher-1", workers: Workers | None = None, wire: Callable[[Any], Any] = unwired
+        self,
+        name: str = "launcher-1",
+        workers: Workers | None = None,
+        wire: Callable[[Any], Any] = unwired,
+        stands_for: Callable[[str], bool] = lambda _lead: True,
     ) -> Launcher:
-        """Start one more process of the pool; `wire` may put something between it and each part of its world."""
+        """Start one more process of the pool.
+
+        `wire` may put something between it and each part of its world; `stands_for` says what it is ready to lead.
+        """
         store = self.server.connect()
         ctx = Context(
             store=wire(store),
@@ -227,7 +234,7 @@ class World:
             build=self._build,
             build_environment=lambda _image: {},
         )
-        leadership = Leadership(ctx.store, name, self._wanted)
+        leadership = Leadership(ctx.store, name, lambda: frozenset(filter(stands_for, self._wanted())))
         return Launcher(name, Engine(ctx, leadership, workers or InlineWorkers(), self._facts), ctx, store)
 
     def run(self, seconds: float = 60.0, step: float = 1.0) -> None:

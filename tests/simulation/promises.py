@@ -7,7 +7,7 @@ from pathlib import Path
 from nodepool_lite.clouds.simulated.cloud import SimulatedServer
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
-from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.model.node import PENDING, Node, NodeState
 from tests.world import POOL_ID, World
 
 
@@ -25,6 +25,7 @@ def always(world: World) -> Iterator[str]:
     yield from (f"an unforeseen error: {crash}" for crash in world.journal.crashes)
     yield from _leases(world)
     yield from _limits(world)
+    yield from _deletions(world)
     for node_id, runs in world.nodes_inside.runs.items():
         if len(runs) > 1:
             yield f"node {node_id}: the ready-script was run {len(runs)} times: {', '.join(runs)}"
@@ -53,9 +54,9 @@ def _leases(world: World) -> Iterator[str]:
     records = world.records
     holders: dict[str, list[str]] = {}
     for lease in records.leases.values():
-        for node in lease.nodes if lease.state is LeaseState.ACTIVE else ():
-            holders.setdefault(node, []).append(lease.id)
-    yield from (f"node {node} belongs to leases {', '.join(own)}" for node, own in holders.items() if len(own) > 1)
+        for held in lease.nodes if lease.state is LeaseState.ACTIVE else ():
+            holders.setdefault(held, []).append(lease.id)
+    yield from (f"node {held} belongs to leases {', '.join(own)}" for held, own in holders.items() if len(own) > 1)
     for node in records.nodes.values():
         if Counter(event.state for event in node.history)[NodeState.IN_USE] > 1:
             yield f"node {node.id} was handed out twice"
@@ -71,9 +72,23 @@ def _limits(world: World) -> Iterator[str]:
             yield f"node {node_id} has {count} servers"
 
 
+def _deletions(world: World) -> Iterator[str]:
+    """Only what has ended, or was given up, is deleted."""
+    ended = {NodeState.FAILED, NodeState.DELETING}
+    for server in world.cloud.servers().values():
+        node = world.records.nodes.get(server.spec.node_id)
+        if server.delete_asked is None or node is None or node.attempt != server.spec.attempt:
+            continue
+        if node.state not in ended:
+            yield f"server {server.id} was deleted, and node {node.id} is {node.state}"
+
+
 def _stock(world: World) -> Iterator[str]:
     for label in world.config.labels:
         ready = [node for node in world.nodes(NodeState.READY, label=label.name) if node.primary is None]
+        pending = [node for node in world.nodes(*PENDING, label=label.name) if node.primary is None]
+        if pending:
+            yield f"label {label.name} has {len(pending)} nodes on their way"
         if len(ready) != label.min_ready:
             yield f"label {label.name} has {len(ready)} ready nodes, {label.min_ready} are wanted"
         yield from (f"the set of node {node.id} is not whole" for node in ready if not _is_whole(world, node))

@@ -1,4 +1,4 @@
-"""A process that dies at a chosen instruction: between any two calls to the store, the cloud and the nodes."""
+"""Standing between a process and what it calls (store, cloud, nodes): to kill it there, or to let others act."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ class Tripwire:
 
     def __call__(self, thing: Any) -> Any:
         """Return `thing` with the wire across every call."""
-        return _Wired(thing, self)
+        return Wired(thing, self.cross)
 
     def cross(self, name: str, call: Callable[[], Any]) -> Any:
         """Make the call, or die."""
@@ -35,13 +35,15 @@ class Tripwire:
         return result
 
 
-class _Wired:
-    def __init__(self, thing: Any, wire: Tripwire) -> None:
+class Wired:
+    """Something with `around` between it and whoever calls it: that gets the call's name and makes the call."""
+
+    def __init__(self, thing: Any, around: Callable[[str, Callable[[], Any]], Any]) -> None:
         self._thing = thing
-        self._wire = wire
+        self._around = around
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._thing, name)
         if not callable(value) or name in QUIET:
             return value
-        return lambda *args, **kwargs: self._wire.cross(name, lambda: value(*args, **kwargs))
+        return lambda *args, **kwargs: self._around(name, lambda: value(*args, **kwargs))
