@@ -11,6 +11,7 @@ from nodepool_lite.actions.dib.recipe import fingerprint
 from nodepool_lite.clouds.driver import Driver
 from nodepool_lite.clouds.registry import open_driver
 from nodepool_lite.config.load import Loaded
+from nodepool_lite.config.problem import Severity
 from nodepool_lite.config.settings import Config
 from nodepool_lite.config.shipped import elements_dir
 from nodepool_lite.config.watch import ConfigFile, script_digest
@@ -133,7 +134,8 @@ class LiveConfig:
 
     def _note(self, loaded: Loaded) -> None:
         for problem in loaded.problems:
-            self._log.warning("config.notice", problem=str(problem))
+            tell = self._log.info if problem.severity is Severity.NOTICE else self._log.warning
+            tell("config.notice", problem=str(problem))
 
 
 def _recipes(config: Config) -> Mapping[str, str]:

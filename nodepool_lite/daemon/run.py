@@ -32,6 +32,7 @@ from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.pool import Pool
 from nodepool_lite.store.base import Store
 from nodepool_lite.store.embedded import EmbeddedZooKeeper
+from nodepool_lite.store.open import hosts
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
 ROLES = frozenset({"launcher", "builder"})
@@ -98,14 +99,14 @@ def _wanted(roles: frozenset[str], config: Config) -> frozenset[str]:
 
 
 def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
-    hosts = ",".join(f"{each.host}:{each.port}" for each in config.zookeeper_servers)
-    chroot = next((each.chroot for each in config.zookeeper_servers if each.chroot), "")
-    if not hosts:
+    if config.zookeeper_servers:
+        address = hosts(config)
+    else:
         server = EmbeddedZooKeeper(config.state_dir)
-        hosts = server.start()
+        address = server.start()
         stack.callback(server.stop)
-        log.info("zookeeper.embedded", address=hosts)
-    store = ZooKeeperStore(hosts + chroot, session_timeout=config.zookeeper_timeout)
+        log.info("zookeeper.embedded", address=address.partition("?")[0])
+    store = ZooKeeperStore(address, session_timeout=config.zookeeper_timeout)
     stack.callback(store.close)
     store.start()
     return store

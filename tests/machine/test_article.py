@@ -22,7 +22,7 @@ MAKE_USER = """#!/bin/bash
 set -eu
 useradd -m -s /bin/bash jenkins
 mkdir /home/jenkins/.ssh
-mv /tmp/in_target.d/id_rsa.pub /home/jenkins/.ssh/authorized_keys
+cp /tmp/in_target.d/id_rsa.pub /home/jenkins/.ssh/authorized_keys
 chown -R jenkins:jenkins /home/jenkins/.ssh
 chmod 700 /home/jenkins/.ssh
 chmod 600 /home/jenkins/.ssh/authorized_keys
@@ -68,7 +68,9 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPool]:
 
 def test_an_image_is_built_uploaded_and_a_node_is_ready_without_being_asked(pool: RealPool) -> None:
     """Step 4: start the services, and watch."""
-    node = pool.wait_for_node(NodeState.READY, seconds=900)
+    seen = pool.wait(lambda records: any(b.state is not BuildState.BUILDING for b in records.builds.values()), 900)
+    assert [build.error for build in seen.builds.values() if build.error] == []
+    node = pool.wait_for_node(NodeState.READY)
     assert node.host_key_source == "first-contact"  # the article's element takes no host key
     for command, words in {
         "dib-image-list": ("Image", "Filename", "Version", "State", "Age", "dib-centos-7", "ready"),
