@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.machine
 UNITS = Path(__file__).parents[2] / "systemd"
 NAMES = ("nodepool-lite.target", "nodepool-lite-launcher.service", "nodepool-lite-builder.service")
 SERVICES = NAMES[1:]
