@@ -78,6 +78,15 @@ def public_key_file(state_dir: Path, key: KeyPair) -> Path:
     return path
 
 
+def signs_for(state_dir: Path, ca_public: str) -> bool:
+    """Return whether this process can sign for the CA with that public half: it never makes a CA of its own here."""
+    path = state_dir / "ssh" / "user_ca"
+    try:
+        return _read(path).public == ca_public
+    except (KeyFileError, OSError):
+        return False
+
+
 def new_host_key() -> KeyPair:
     """Return a fresh ed25519 key for one server to identify itself with."""
     return _pair(_new_ed25519())

@@ -22,9 +22,9 @@ CONNECT_TIMEOUT = 20.0
 class SshReach:
     """The real thing; called from any worker, one action per node at a time."""
 
-    def __init__(self, config: Callable[[], Config], key: KeyPair, ca: KeyPair, clock: Clock) -> None:
+    def __init__(self, config: Callable[[], Config], key: KeyPair, ca_public: str, clock: Clock) -> None:
         self._config = config
-        self._ca = ca
+        self._ca_public = ca_public
         self._sessions = SessionPool(key, clock)
         self._set_lock = threading.Lock()
         """Two members of a set must not each be given a key pair of their own."""
@@ -39,7 +39,7 @@ class SshReach:
     def write_info(self, node: Node, members: tuple[Node, ...]) -> None:
         """Write /etc/nodepool on every member of the set, and make this node's sshd trust the pool's certificates."""
         with self._session(node) as session:
-            install_trust(session, self._ca.public, node.id)
+            install_trust(session, self._ca_public, node.id)
             if len(members) == 1:
                 pair = read_set_key(session, node.server_id or "") or new_set_key()
                 session.put(info_files(self._info(node, members), pair))

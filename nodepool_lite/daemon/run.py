@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from nodepool_lite.access.keys import ca_key, pool_key, public_key_file
+from nodepool_lite.access.keys import ca_key, pool_key, public_key_file, signs_for
 from nodepool_lite.actions.context import Context
 from nodepool_lite.actions.dib.run import run_build
 from nodepool_lite.actions.dib.sweep import sweep
@@ -72,7 +72,7 @@ def run(
         pool_id_file(config.state_dir).write_text(f"{pool.pool_id}\n")
         live.open(pool.pool_id)
         stack.callback(live.close)
-        ctx = _context(store, clock, live, log, pool.pool_id)
+        ctx = _context(store, clock, live, log, pool)
         if "builder" in roles:
             for swept in sweep(config.state_dir / "builds", config.images_dir):
                 log.warning("build.leftover", removed=swept)
@@ -124,10 +124,12 @@ def _pool(store: Store, config: Config, now: float) -> Pool:
         return store.read(Pool).pool["self"]
 
 
-def _context(store: Store, clock: SystemClock, live: LiveConfig, log: Any, pool_id: str) -> Context:
+def _context(store: Store, clock: SystemClock, live: LiveConfig, log: Any, pool: Pool) -> Context:
     config = live.config()
     key = pool_key(config)
     stop = threading.Event()
+    if not signs_for(config.state_dir, pool.ca_public_key):
+        log.warning("pool.no-ca", reason="this host cannot sign certificates: it lacks the pool's own ssh/user_ca")
     public_key = public_key_file(config.state_dir, key)
 
     def build_environment(diskimage: Diskimage) -> dict[str, str]:
@@ -139,10 +141,10 @@ def _context(store: Store, clock: SystemClock, live: LiveConfig, log: Any, pool_
         config=live.config,
         drivers=lambda: live.drivers,
         sightings=Sightings(),
-        ssh=SshReach(live.config, key, ca_key(config.state_dir), clock),
+        ssh=SshReach(live.config, key, pool.ca_public_key, clock),
         environment={key: value for key, value in os.environ.items() if key.startswith("NODEPOOL_")},
         log=log,
-        pool_id=pool_id,
+        pool_id=pool.pool_id,
         host=socket.gethostname(),
         recipes=lambda: live.facts().recipes,
         formats=lambda: live.facts().image_formats,
