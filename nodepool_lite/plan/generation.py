@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from nodepool_lite.config.settings import CloudImage, Config, Label, PoolLabel, Provider, ProviderPool
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
@@ -30,7 +30,16 @@ class Source:
     """Empty while no image serves."""
 
     @cached_property
-    def shape(self) -> Mapping[str, object]:
+    def fingerprint(self) -> str:
+        """A hash of the configuration (not of the image): what a back-off of this source speaks of."""
+        return _hash(self._shape())
+
+    def served_by(self, build: str, image_id: str, username: str, script: str) -> "Source":
+        """Return this source with the image that serves it; `script` is the hash of its ready-script."""
+        generation = _hash([self.fingerprint, build, image_id, script])
+        return replace(self, build=build, image_id=image_id, username=username, generation=generation)
+
+    def _shape(self) -> Mapping[str, object]:
         """What of the configuration shapes a node: not how many are kept, nor how long they may take."""
         return {
             "label": self.label.name,
@@ -40,13 +49,7 @@ class Source:
             "driver": self.provider.driver,
             "cloud": [self.provider.cloud, self.provider.region_name],
             "settings": self.settings.model_dump(mode="json"),
-            "pool": self.pool.model_dump(mode="json", include=set(SHAPING)),
         }
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of the configuration (not of the image): what a back-off of this source speaks of."""
-        return _hash(self.shape)
 
     @property
     def backoff_id(self) -> str:
@@ -57,12 +60,12 @@ class Source:
 def sources(view: View) -> tuple[Source, ...]:
     """Return every configured way to make each label, with the image that serves it at this moment."""
     serving = serving_uploads(view.records.uploads.values())
-    return tuple(_with_image(view, source, serving) for source in _configured(view.config))
+    return tuple(_with_image(view, source, serving) for source in _configured(_TheConfig(view.config)))
 
 
 def config_source(config: Config, label: str, provider: str, pool: str) -> Source | None:
     """Return the configured way to make a label there, without its image."""
-    for source in _configured(config):
+    for source in _configured(_TheConfig(config)):
         if (source.label.name, source.provider.name, source.pool.name) == (label, provider, pool):
             return source
     return None
@@ -80,7 +83,25 @@ def newest_build(view: View, diskimage: str) -> Build | None:
     return max(ready, key=lambda build: build.id, default=None)
 
 
-def _configured(config: Config) -> Iterator[Source]:
+@dataclass(frozen=True, eq=False)
+class _TheConfig:
+    """A configuration as a key: by identity, because a reload makes a new one."""
+
+    config: Config
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _TheConfig) and other.config is self.config
+
+    def __hash__(self) -> int:
+        return id(self.config)
+
+
+@lru_cache(maxsize=4)  # the hashes take longer than all the rest of a plan for a quiet pool
+def _configured(key: _TheConfig) -> tuple[Source, ...]:
+    return tuple(_walk(key.config))
+
+
+def _walk(config: Config) -> Iterator[Source]:
     for provider in config.providers:
         for pool in provider.pools:
             for settings in pool.labels:
@@ -95,21 +116,16 @@ def _with_image(view: View, source: Source, serving: Mapping[tuple[str, str], Up
     if source.settings.cloud_image is not None:
         image = _cloud_image(source.provider, source.settings.cloud_image)
         reference = image.image_id or image.image_name or image.name
-        return _served(source, "", reference, image.username, script)
+        return source.served_by("", reference, image.username, script)
     upload = serving.get((source.diskimage, source.provider.name))
     if upload is None:
         return source
-    return _served(source, upload.build, upload.image_id, upload.username, script)
-
-
-def _served(source: Source, build: str, image_id: str, username: str, script: str) -> Source:
-    generation = _hash({**source.shape, "build": build, "image": image_id, "script": script})
-    return replace(source, build=build, image_id=image_id, username=username, generation=generation)
+    return source.served_by(upload.build, upload.image_id, upload.username, script)
 
 
 def _cloud_image(provider: Provider, name: str) -> CloudImage:
     return next(image for image in provider.cloud_images if image.name == name)
 
 
-def _hash(shape: Mapping[str, object]) -> str:
+def _hash(shape: object) -> str:
     return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:12]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from nodepool_lite.model.node import NodeState
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import Launch, Placement, Retire
 from nodepool_lite.plan.demand import Demand, ages, turns
 from nodepool_lite.plan.generation import Source
@@ -15,10 +15,19 @@ BATCH = 50
 
 def launches(view: View, ways: Sequence[Source], wanted: Sequence[Demand], now: float) -> Iterator[Launch]:
     """Yield one Launch with the placements that can be made now, and the moments at which there may be more."""
+    placements = _placements(view, ways, wanted, now) if any(demand.missing for demand in wanted) else ()
+    if placements:
+        yield Launch(at=now, why="wanted", placements=placements)
+    later = [moment for moment in (*_backoff_ends(view, ways), *_birthdays(view)) if moment > now]
+    if later:
+        yield Launch(at=min(later), why="a back-off ends, or a node becomes too old", placements=())
+
+
+def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], now: float) -> tuple[Placement, ...]:
     room = occupied(view, ways)
     by_label = _grouped(ways)
     stuck: set[str] = set()
-    placements: list[Placement] = []
+    found: list[Placement] = []
     for label in turns(wanted, view.records.leases.values()):
         if label in stuck:
             continue
@@ -26,29 +35,33 @@ def launches(view: View, ways: Sequence[Source], wanted: Sequence[Demand], now: 
         if choice is None:
             stuck.add(label)
             continue
-        placements.append(_placement(choice))
+        found.append(_placement(choice))
         room.add(choice)
-        if len(placements) == BATCH:
+        if len(found) == BATCH:
             break
-    if placements:
-        yield Launch(at=now, why="wanted", placements=tuple(placements))
-    later = [moment for moment in (*_backoff_ends(view, ways), *_birthdays(view)) if moment > now]
-    if later:
-        yield Launch(at=min(later), why="a back-off ends, or a node becomes too old", placements=())
+    return tuple(found)
 
 
 def crowded_out(view: View, ways: Sequence[Source], wanted: Iterable[Demand], now: float) -> Iterator[Retire]:
     """Yield the end of one node per label that is past its max-ready-age, where no room is left to replace it first."""
+    aged = {demand.label: node for demand in wanted if (node := _oldest(view, demand, now)) and not demand.pending}
+    if not aged:
+        return
     room = occupied(view, ways)
-    by_label = _grouped(ways)
-    for demand in wanted:
-        aged = [node for node in demand.ready if _past(ages(view.config.label(node.label), node), now)]
-        if not aged or demand.pending or len(demand.ready) < demand.wanted:
-            continue
-        able = [way for way in by_label.get(demand.label, ()) if not hindrance(view, way, room, now)]
-        if able and all(full(view, way, room) for way in able):
-            why = f"{demand.renewals[aged[0].id]}, and there is no room to replace it first"
-            yield Retire(at=now, why=why, node=aged[0].id, version=aged[0].version)
+    leaving = {node.label for node in view.nodes(NodeState.DELETING)}
+    for label, node in aged.items():
+        able = [way for way in ways if way.label.name == label and not hindrance(view, way, room, now)]
+        if label not in leaving and able and all(full(view, way, room) for way in able):
+            why = "too old (max-ready-age), and there is no room to replace it first"
+            yield Retire(at=now, why=why, node=node.id, version=node.version)
+
+
+def _oldest(view: View, demand: Demand, now: float) -> Node | None:
+    """Return the label's first ready node that is past its max-ready-age."""
+    label = view.config.label(demand.label)
+    if label is None or label.max_ready_age <= 0:
+        return None
+    return next((node for node in demand.ready if _past(ages(label, node), now)), None)
 
 
 def obstacle(view: View, source: Source, room: Room, now: float) -> str:

@@ -14,7 +14,8 @@ def leases(view: View, now: float) -> Iterator[Action]:
     records = view.records
     known = records.leases.values()
     waiters = records.waiters.keys()
-    for chosen in handout.handout(records.nodes, known, waiters, now):
+    waiting = any(lease.state is LeaseState.WAITING for lease in known)
+    for chosen in handout.handout(records.nodes, known, waiters, now) if waiting else ():
         yield Grant(
             at=now,
             why="its turn has come",

@@ -73,18 +73,19 @@ class Universe:
         )
         self.world.broken_images = {"bad": "no mirror has it"}
         self.world.nodes_inside.script_seconds = self.random.choice([0, 10])
+        self.world.meanwhile = self._meanwhile
         self.theirs = self.world.cloud.add_server(FOREIGN, 1, 1024)
         self._generations = 0
         self._launchers = 0
-        self._between = False
-        """Something happens between two calls of a process: nothing happens between the calls of that."""
+        self._undisturbed = True
+        """Nothing happens between two calls of a process."""
         self._roles = self.random.choice([("",), ("", ""), ("provider/", "planner builder"), ("provider/l", "")])
         """What each process leads, as the beginning of the names; of all if empty."""
         self.processes = [self._process(role) for role in self._roles]
         self.deeds: list[tuple[Callable[[], object], int]] = [
-            (self._step, 30),
+            (self._step, 40),
             (self._work, 40),
-            (self._wait, 15),
+            (self._wait, 20),
             (self._grab, 3),
             (self._queue_up, 2),
             (self._end_lease, 3),
@@ -92,25 +93,30 @@ class Universe:
             (self._hold, 1),
             (self._hurt_server, 2),
             (self._silence_node, 1),
-            (self._kill, 2),
+            (self._kill, 1),
             (self._trouble_store, 2),
             (self._reconfigure, 1),
-            (self._meddle_with_images, 2),
+            (self._meddle_with_images, 1),
             (self._leave_alien, 1),
         ]
 
+    def fill(self) -> None:
+        """Let the pool become what it should be, before anything happens to it."""
+        self._rest()
+
     def live(self, moments: int) -> None:
         """Let `moments` random things happen; every promise is looked at after each."""
+        self._undisturbed = False
         choices, weights = zip(*self.deeds, strict=True)
         for deed in self.random.choices(choices, weights, k=moments):
             deed()
             self._check(always(self.world))
             self._check(self._limits())
+        self._undisturbed = True
 
     def settle(self) -> None:
         """End all trouble, and wait until the pool is as it should be."""
         self._say("settle")
-        self._between = True
         world = self.world
         world.cloud.options = world.cloud.options.model_copy(
             update={"error_rate": 0.0, "lost_answer_rate": 0.0, "boot_error_rate": 0.0}
@@ -119,20 +125,24 @@ class Universe:
         world.nodes_inside.unreachable.clear()
         for process in self.processes:
             process.launcher.store.reconnect()
-        for name in ("web", "pair", "rare"):
+        for name in {build.diskimage for build in world.records.builds.values() if build.withdrawn}:
             images.request_build(world.store, world.config, name, who="the test", now=world.clock.now())
         for lease in world.records.leases.values():
             if lease.state is not LeaseState.ENDED:
                 leases.release(world.store, lease.id, "the test", world.clock.now())
-        for node in world.nodes(NodeState.HOLD):
-            nodes.unhold(world.store, node.id, who="the test", now=world.clock.now())
+        while held := world.nodes(NodeState.HOLD):
+            nodes.unhold(world.store, held[0].id, who="the test", now=world.clock.now())
+        self._rest()
+
+    def _rest(self) -> None:
+        """Let time go by until all has been well for a while."""
         calm = 0
         for _ in range(1500):
             for process in self.processes:
                 process.step()
                 process.workers.run_all()
-            world.clock.advance(self.random.choice([0.5, 5.0, 60.0]))
-            self._check(always(world))
+            self.world.clock.advance(self.random.choice([0.5, 5.0, 60.0]))
+            self._check(always(self.world))
             self._check(self._limits())
             calm = 0 if list(self._unsettled()) else calm + 1
             if calm == CALM:
@@ -178,12 +188,17 @@ class Universe:
         return Process(launcher, workers)
 
     def _around(self, _name: str, call: Callable[[], Any]) -> Any:
-        """Make a call of a process; now and then others get something done just before it."""
-        if not self._between and self.random.random() < BETWEEN:
-            self._between = True
-            self.random.choice([self._step, self._step, self._work, self._work, self._grab, self._end_lease])()
-            self._between = False
+        """Make a call of a process; others may get something done just before it."""
+        self._meanwhile()
         return call()
+
+    def _meanwhile(self) -> None:
+        """Now and then let something happen in the middle of what a process does."""
+        if not self._undisturbed and self.random.random() < BETWEEN:
+            self._undisturbed = True
+            deeds = [self._step, self._step, self._work, self._work, self._grab, self._end_lease, self._expire]
+            self.random.choice(deeds)()
+            self._undisturbed = False
 
     # --- what may happen ------------------------------------------------------------------------------
 
@@ -192,8 +207,9 @@ class Universe:
 
     def _work(self) -> None:
         workers = self.random.choice(self.processes).workers
-        if workers.held:
-            workers.run_at(self.random.randrange(len(workers.held)))
+        for _ in range(self.random.randint(1, 4)):
+            if workers.held:
+                workers.run_at(self.random.randrange(len(workers.held)))
 
     def _wait(self) -> None:
         self.world.clock.advance(self.random.choice([0.1, 1.0, 1.0, 5.0, 30.0]))
@@ -274,6 +290,11 @@ class Universe:
         )
         self._say(trouble.__name__, launcher=launcher.name)
         trouble()
+
+    def _expire(self) -> None:
+        launcher = self.random.choice(self.processes).launcher
+        self._say("expire", launcher=launcher.name)
+        launcher.store.expire()
 
     def _reconfigure(self) -> None:
         self._generations += 1
