@@ -100,9 +100,10 @@ class RealPool:
     store: ZooKeeperStore
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start one command."""
+        """Start one command, on which signals act as on one typed at a terminal, however the tests were started."""
         settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen([PROGRAM, "--config", self.config, *arguments], text=True, **settings)
+        command = ["env", "--default-signal=INT,HUP", PROGRAM, "--config", self.config, *arguments]
+        return subprocess.Popen(command, text=True, **settings)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
