@@ -1,7 +1,8 @@
-"""The threads that carry out actions: a bounded pool for short ones, one thread each for long ones."""
+"""The threads that carry out actions: two bounded pools for short ones, one thread each for long ones."""
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from nodepool_lite.actions.context import Outcome
@@ -11,51 +12,72 @@ Job = tuple[Callable[[], Outcome], Callable[[Outcome], None]]
 
 
 class ThreadWorkers:
-    """Started by the loop's thread; `done` callbacks come from the workers, followed by one call of `wake`."""
+    """Started by the loop's thread; `done` callbacks come from the workers, followed by one call of `wake`.
+
+    What goes into nodes has threads of its own: however many nodes do not answer, the clouds are still worked on.
+    """
 
     def __init__(self, count: int, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._count = count
-        self._threads: list[threading.Thread] = []
+        self._clouds = _Pool("cloud", count, self._run)
+        self._nodes = _Pool("node", count, self._run)
         self._long: list[threading.Thread] = []
-        self._lock = threading.Lock()
-        self._idle = 0
 
     def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
-        """Queue the work for the pool, or give it a thread of its own if it is long."""
+        """Queue the work for its pool, or give it a thread of its own if it is long."""
         if action.long:
-            thread = threading.Thread(target=self._run, args=((work, done),), name=action.key)
+            # As a daemon: what it has begun is ended by its own supervisor, or taken up by the next process.
+            thread = threading.Thread(target=self._run, args=((work, done),), name=action.key, daemon=True)
             self._long = [each for each in self._long if each.is_alive()]
             self._long.append(thread)
             thread.start()
-            return
-        with self._lock:
-            if self._idle == 0 and len(self._threads) < self._count:
-                worker = threading.Thread(target=self._serve, name=f"worker-{len(self._threads)}", daemon=True)
-                self._threads.append(worker)
-                worker.start()
-            else:
-                self._idle = max(0, self._idle - 1)
-        self._jobs.put((work, done))
+        else:
+            (self._nodes if action.goes_in else self._clouds).put((work, done))
 
     def close(self, timeout: float) -> None:
-        """Take no more work and wait up to `timeout` seconds for what is under way."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in (*self._long, *self._threads):
-            thread.join(timeout)
-
-    def _serve(self) -> None:
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
-            self._run(job)
-            with self._lock:
-                self._idle += 1
+        """Take no more work, and wait up to `timeout` seconds in all for what is under way."""
+        deadline = time.monotonic() + timeout
+        for thread in (*self._long, *self._clouds.close(), *self._nodes.close()):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self, job: Job) -> None:
         work, done = job
         done(work())
         self._wake()
+
+
+class _Pool:
+    """Up to `count` threads, started as they are needed. `put` and `close` are for one thread."""
+
+    def __init__(self, name: str, count: int, run: Callable[[Job], None]) -> None:
+        self._name = name
+        self._count = count
+        self._run = run
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._idle = 0
+        """Threads that wait for a job which nobody has put yet; negative while jobs wait for a thread."""
+
+    def put(self, job: Job) -> None:
+        """Have the job done by the next free thread."""
+        with self._lock:
+            self._idle -= 1
+            if self._idle < 0 and len(self._threads) < self._count:
+                self._idle += 1
+                name = f"{self._name}-{len(self._threads)}"
+                self._threads.append(threading.Thread(target=self._serve, name=name, daemon=True))
+                self._threads[-1].start()
+        self._jobs.put(job)
+
+    def close(self) -> list[threading.Thread]:
+        """Let every thread end after what is queued; return them."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        return self._threads
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._run(job)
+            with self._lock:
+                self._idle += 1

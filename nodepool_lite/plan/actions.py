@@ -14,6 +14,8 @@ class Action:
     """Only writes records: carried out by the loop itself, before it plans again."""
     long: ClassVar[bool] = False
     """May take minutes or hours: gets a thread of its own."""
+    goes_in: ClassVar[bool] = False
+    """Goes into a node, which may take as long as a connection's time-out."""
 
     @property
     def key(self) -> str:
@@ -166,16 +168,21 @@ class TestLogin(NodeAction):
     """Log in and run a command."""
 
     __test__ = False  # not a test class, whatever its name says to pytest
+    goes_in = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare(NodeAction):
     """Write the info files, run the ready-script or look how far it is."""
 
+    goes_in = True
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckNode(NodeAction):
     """Log in to a ready node to see that it still answers."""
+
+    goes_in = True
 
 
 @dataclass(frozen=True, kw_only=True)
