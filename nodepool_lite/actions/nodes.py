@@ -189,7 +189,8 @@ def delete_alien(ctx: Context, action: DeleteAlien) -> Outcome:
 
 def hostname_of(provider: Provider, node: Node) -> str:
     """Return the host name of a node: `hostname-format` filled in, made safe for DNS."""
-    text = provider.hostname_format.format(label=node.label, node_id=node.id, provider=provider.name)
+    form = provider.hostname_format.replace("{node.id}", "{node_id}").replace(".name}", "}")
+    text = form.format(label=node.label, node_id=node.id, provider=provider.name)
     safe = "".join(char if char.isalnum() or char == "-" else "-" for char in text.lower())
     return safe.strip("-")[:63]
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from nodepool_lite.model.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from nodepool_lite.config.settings import Config
+    from nodepool_lite.clouds.driver import Driver
+    from nodepool_lite.config.settings import Config, Provider
     from nodepool_lite.store.base import Store
 
 
@@ -49,6 +50,13 @@ class App:
         from nodepool_lite.service.names import login_name  # noqa: PLC0415 - most lists do not ask
 
         return login_name(os.environ)
+
+    def driver(self, provider: "Provider", pool_id: str) -> "Driver":
+        """Return a driver for a provider that sees only what carries `pool_id`; raises CloudError."""
+        from nodepool_lite.clouds.registry import open_driver  # noqa: PLC0415 - drivers are not for `--help`
+
+        directory = self.config_path.absolute().parent
+        return open_driver(provider, config=self.config, pool_id=pool_id, clock=self.clock, directory=directory)
 
     @contextmanager
     def store(self, *, watch: bool = False) -> "Iterator[Store]":

@@ -103,11 +103,9 @@ def _permissions(config: Config) -> Iterator[Finding]:
 
 
 def _providers(app: App, config: Config) -> Iterator[Finding]:
-    from nodepool_lite.clouds.registry import open_driver  # noqa: PLC0415 - only here
-
     for provider in config.providers:
         try:
-            driver = open_driver(provider, config=config, pool_id="doctor", clock=app.clock)
+            driver = app.driver(provider, "doctor")
             problems = driver.problems()
         except CloudError as error:
             problems = [str(error)]

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pydantic import Field
 
+from nodepool_lite.config.settings import PoolLabel, ProviderPool
 from nodepool_lite.model.record import Frozen
 
 
@@ -42,6 +43,9 @@ class ServerSpec(Frozen):
     meta: Mapping[str, str] = Field(default_factory=dict)
     settings: Mapping[str, object] = Field(default_factory=dict)
     """The driver's own keys of the label (flavor-name, networks ...), already validated by the config room."""
+    set_id: str = ""
+    """For a node of a set: the id of its primary node; servers with the same one are kept together."""
+    config_drive: bool = True
 
 
 class Server(Frozen):
@@ -58,6 +62,10 @@ class Server(Frozen):
     az: str = ""
     fault: str = ""
     """Why it is in ERROR or STOPPED, in the cloud's own words."""
+    no_room: bool = False
+    """The fault is that the cloud had no room for it."""
+    lacks_address: bool = False
+    """It runs, and can be reached only after `give_address`."""
     created: float | None = None
 
 
@@ -83,6 +91,17 @@ class Image(Frozen):
     created: float | None = None
 
 
+class Need(Frozen):
+    """What one server takes of a provider's quota; RAM in MiB, volumes in GiB."""
+
+    cores: int
+    ram: int
+    addresses: int = 0
+    """Floating IPs."""
+    volumes: int = 0
+    gigabytes: int = 0
+
+
 class Quota(Frozen):
     """Limits of the provider and what is used of them by anyone; None is unlimited or unknown. RAM in MiB."""
 
@@ -92,6 +111,14 @@ class Quota(Frozen):
     cores_used: int = 0
     ram: int | None = None
     ram_used: int = 0
+    addresses: int | None = None
+    addresses_used: int = 0
+    volumes: int | None = None
+    volumes_used: int = 0
+    gigabytes: int | None = None
+    gigabytes_used: int = 0
+    at: float | None = None
+    """When the provider was asked; None: at the same time as the server list."""
 
 
 class Driver(Protocol):
@@ -131,8 +158,17 @@ class Driver(Protocol):
     def quota(self) -> Quota:
         """Return limits and use."""
 
-    def needed(self, settings: Mapping[str, object], cores: int | None, ram: int | None) -> tuple[int, int]:
-        """Return (cores, RAM in MiB) that one server with these label settings takes."""
+    def need(self, pool: ProviderPool, label: PoolLabel) -> Need:
+        """Return what one server of this label takes there.
+
+        Raises BadRequestError when none can be made: something that the settings name does not exist.
+        """
+
+    def give_address(self, server_id: str) -> None:
+        """Give a server that lacks one an address that can be reached from here; one that has it is no error."""
+
+    def sweep_leftovers(self) -> Sequence[str]:
+        """Remove what came with servers of ours that are gone; return a sentence for each thing removed."""
 
     def problems(self) -> Sequence[str]:
         """Return what keeps this provider from working at the moment, one sentence each (empty: nothing)."""

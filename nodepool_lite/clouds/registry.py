@@ -1,13 +1,19 @@
 """Which driver serves a provider; each is imported only when a provider asks for it."""
 
+from pathlib import Path
+
 from nodepool_lite.clouds.driver import Driver
 from nodepool_lite.config.settings import Config, Provider
 from nodepool_lite.model.clock import Clock
-from nodepool_lite.model.errors import BadRequestError
 
 
-def open_driver(provider: Provider, *, config: Config, pool_id: str, clock: Clock) -> Driver:
-    """Return a driver for `provider` that sees only what carries `pool_id`; raises BadRequestError."""
+def open_driver(
+    provider: Provider, *, config: Config, pool_id: str, clock: Clock, directory: Path | None = None
+) -> Driver:
+    """Return a driver for `provider` that sees only what carries `pool_id`; raises BadRequestError.
+
+    `directory` is that of the configuration's file: a clouds.yaml may be beside it.
+    """
     match provider.driver:
         case "simulated":
             from nodepool_lite.clouds.simulated import SimulatedDriver, parse_options, shared_cloud  # noqa: PLC0415
@@ -20,7 +26,6 @@ def open_driver(provider: Provider, *, config: Config, pool_id: str, clock: Cloc
             root = config.state_dir / "qemu"
             return QemuDriver(root, provider.name, pool_id=pool_id, clock=clock, acceleration=provider.accel)
         case "openstack":
-            raise BadRequestError(
-                f"provider {provider.name}: the openstack driver is not part of this release yet; "
-                "use `driver: qemu` for servers on this host"
-            )
+            from nodepool_lite.clouds.openstack import OpenStackDriver  # noqa: PLC0415 - openstacksdk is slow to import
+
+            return OpenStackDriver(provider, pool_id=pool_id, clock=clock, directory=directory)

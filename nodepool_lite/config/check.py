@@ -12,7 +12,7 @@ from nodepool_lite.config.tree import Item
 
 _META_KEYS, _META_LENGTH = 5, 255
 _PLACEHOLDERS = {
-    "hostname-format": ("label", "node_id", "provider"),
+    "hostname-format": ("label", "node_id", "provider", "label.name", "node.id", "provider.name"),
     "image-name-format": ("image_name", "timestamp"),
 }
 _FORMATS = ("qcow2", "raw", "vhd", "vhdx", "vdi", "tar", "tgz", "squashfs", "docker", "aci")

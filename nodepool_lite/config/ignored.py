@@ -54,14 +54,21 @@ IGNORED: Mapping[type[Section], Mapping[str, str]] = {
 _CLOUDS_OWN: Mapping[type[Section], Collection[str]] = {
     Provider: ("cloud", "region-name", "rate", "clean-floating-ips", "port-cleanup-interval"),
     ProviderImage: ("config-drive",),
-    ProviderPool: ("availability-zones", "networks", "security-groups", "auto-floating-ip"),
+    ProviderPool: (
+        "availability-zones",
+        "networks",
+        "security-groups",
+        "auto-floating-ip",
+        "floating-network",
+        "public-networks",
+        "prefer-ipv6",
+    ),
     PoolLabel: (
         "flavor-name",
         "key-name",
         "boot-from-volume",
         "volume-size",
         "instance-properties",
-        "userdata",
         "networks",
     ),
 }

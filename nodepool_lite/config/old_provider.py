@@ -15,11 +15,14 @@ _DROPPED = {
     "project-id": _CREDENTIALS,
     "project-name": _CREDENTIALS,
     "api-timeout": "calls to a cloud have a time-out of their own; `api_timeout` can be set in clouds.yaml",
-    "ipv6-preferred": "the driver takes the address that clouds.yaml prefers (`force_ipv4`)",
     "template-hostname": "images are not made from running servers",
     "nodepool-id": "each pool makes its own id",
 }
-_TO_POOL = {"max-servers": "max-servers", "availability-zones": "availability-zones"}
+_TO_POOL = {
+    "max-servers": "max-servers",
+    "availability-zones": "availability-zones",
+    "ipv6-preferred": "prefer-ipv6",
+}
 _OTHER = ("images", "networks", "keypair", "pool")
 _IMAGE = (
     "name",
@@ -34,6 +37,9 @@ _IMAGE = (
     "config-drive",
 )
 _NETWORK = ("name", "net-id", "net-label")
+_ONLY_POOL = "nova"
+"""The name of the floating IP pool of every cloud with nova-network; no network of Neutron is called so."""
+_TRUE = frozenset({"true", "yes", "on"})
 
 
 class OldProvider:
@@ -65,7 +71,7 @@ class OldProvider:
             if key in _DROPPED:
                 self._report.notice(at, f"ignored: `{key}`", _DROPPED[key])
             elif key in _TO_POOL:
-                self._moved(at, key, f"`{key}` of the provider's pool")
+                self._moved(at, key, f"`{_TO_POOL[key]}` of the provider's pool")
                 pool[_TO_POOL[key]] = value
             elif key in _OTHER:
                 self._other(key, value, pool)
@@ -90,11 +96,20 @@ class OldProvider:
             case "keypair":
                 self._moved(at, key, "`key-name` of each label in the provider's pool")
             case "pool":
-                self._moved(at, key, "`auto-floating-ip: true` of the provider's pool; the cloud chooses the network")
                 pool["auto-floating-ip"] = Item(value.at, at, text="true")
+                if value.text == _ONLY_POOL:
+                    only = f"`auto-floating-ip: true` of the provider's pool; `{_ONLY_POOL}` stood for the only pool of"
+                    self._moved(at, key, f"{only} nova-network")
+                else:
+                    self._moved(at, key, "`floating-network` of the provider's pool, with `auto-floating-ip: true`")
+                    pool["floating-network"] = value
             case "networks":
                 self._moved(at, key, "`networks` of the provider's pool, by name or id")
                 pool["networks"] = self._networks(value)
+                public = [each for each in value.items or () if each.word("public").lower() in _TRUE]
+                if public:
+                    names = tuple(name for each in public if (name := _name(each)) is not None)
+                    pool["public-networks"] = Item(value.at, value.key_at, items=names)
 
     def _networks(self, value: Item) -> Item:
         if value.items is None:
@@ -108,10 +123,10 @@ class OldProvider:
         for key, value in network.entries.items():
             at = value.key_at or value.at
             if key == "public":
-                self._report.notice(at, "ignored: `public`", "clouds.yaml tells which networks are external")
+                self._moved(at, key, "`public-networks` of the provider's pool")
             elif key not in _NETWORK:
                 self._report.error(at, f"unknown key `{key}` in a network", did_you_mean(key, [*_NETWORK, "public"]))
-        found = next((network.entries[key] for key in _NETWORK if key in network.entries), None)
+        found = _name(network)
         if found is None:
             self._report.error(network.at, "expected a network with `name`, `net-id` or `net-label`")
         return found
@@ -153,6 +168,11 @@ class OldProvider:
 
     def _moved(self, at: Position, key: str, new: str) -> None:
         self._report.notice(at, f"translated: `{key}`", f"now {new}")
+
+
+def _name(network: Item) -> Item | None:
+    """Return by what a network is called, name or id."""
+    return next((network.entries[key] for key in _NETWORK if network.entries and key in network.entries), None)
 
 
 def pool_label(label: Item, image: Item, keypair: Item | None) -> Item:

@@ -5,6 +5,7 @@ All durations are seconds, RAM is MiB, disk is GiB. Values are frozen; a reload 
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,7 +49,7 @@ class Section(BaseModel):
         populate_by_name=True,
     )
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A short hash of all settings in this section."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
@@ -179,7 +180,7 @@ class PoolLabel(Section):
     instance_properties: Mapping[str, str] = Field(default_factory=dict)
     """Properties that the cloud stores with the server."""
     userdata: str = ""
-    """User data for cloud-init or the like, as is."""
+    """User data for cloud-init; the pool's own (host key, host name) is added to it."""
     networks: tuple[str, ...] = ()
     """Networks by name or id, instead of the pool's."""
 
@@ -204,7 +205,13 @@ class ProviderPool(Section):
     security_groups: tuple[str, ...] = ()
     """Security groups by name or id."""
     auto_floating_ip: bool = True
-    """Whether a server gets a floating IP where it needs one."""
+    """Whether a server gets a floating IP where it needs one: its fixed addresses cannot be reached from here."""
+    floating_network: str = ""
+    """The external network that floating IPs come from; by default the one that the server's network is routed to."""
+    public_networks: tuple[str, ...] = ()
+    """Networks whose fixed addresses can be reached from here, besides external ones: no floating IP is needed."""
+    prefer_ipv6: bool = False
+    """Whether nodes are reached by IPv6 where they have a global address."""
     host_key_checking: bool = True
     """Whether a node is logged in to before it counts as ready."""
     node_attributes: Mapping[str, str] = Field(default_factory=dict)
@@ -245,7 +252,7 @@ class Provider(Section):
     image_type: str = ""
     """Format to upload; empty takes what the driver prefers."""
     hostname_format: str = "{label}-{node_id}"
-    """Host name of nodes: `{label}`, `{node_id}` and `{provider}` are filled in."""
+    """Host name of nodes: `{label}`, `{node_id}` and `{provider}` are filled in (`{label.name}` and the like too)."""
     rate: Duration = 1.0
     """Seconds between two calls to the provider."""
     clean_floating_ips: bool = True

@@ -125,7 +125,13 @@ class LiveConfig:
                 drivers[provider.name] = self._drivers[provider.name]
                 continue
             try:
-                drivers[provider.name] = open_driver(provider, config=config, pool_id=self._pool_id, clock=self._clock)
+                drivers[provider.name] = open_driver(
+                    provider,
+                    config=config,
+                    pool_id=self._pool_id,
+                    clock=self._clock,
+                    directory=self.file.path.absolute().parent,
+                )
                 self._opened[provider.name] = mark
             except CloudError as error:
                 self._unusable[provider.name] = f"provider {provider.name}: {error}"

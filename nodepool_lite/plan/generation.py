@@ -10,7 +10,18 @@ from nodepool_lite.config.settings import CloudImage, Config, Label, PoolLabel, 
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.plan.view import View
 
-SHAPING = frozenset({"networks", "security_groups", "availability_zones", "auto_floating_ip", "node_attributes"})
+SHAPING = frozenset(
+    {
+        "networks",
+        "security_groups",
+        "availability_zones",
+        "auto_floating_ip",
+        "floating_network",
+        "public_networks",
+        "prefer_ipv6",
+        "node_attributes",
+    }
+)
 """Settings of a provider's pool that its servers are made with."""
 
 
@@ -49,6 +60,7 @@ class Source:
             "driver": self.provider.driver,
             "cloud": [self.provider.cloud, self.provider.region_name],
             "settings": self.settings.model_dump(mode="json"),
+            "pool": self.pool.model_dump(mode="json", include=set(SHAPING)),
         }
 
     @property

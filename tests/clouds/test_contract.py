@@ -2,7 +2,8 @@
 
 import pytest
 
-from nodepool_lite.clouds.driver import ServerState
+from nodepool_lite.clouds.driver import Need, ServerState
+from nodepool_lite.config.settings import PoolLabel, ProviderPool
 from nodepool_lite.model.errors import BadRequestError, GoneError, TryAgainLaterError
 
 from . import guests
@@ -153,5 +154,5 @@ def test_a_label_that_does_not_say_takes_one_core_and_a_gibibyte(world: World) -
     """The planners count with what the driver will really take."""
     driver = world.open("pool-1")
 
-    assert driver.needed({}, None, None) == (1, 1024)
-    assert driver.needed({}, 2, 4096) == (2, 4096)
+    assert driver.need(ProviderPool(), PoolLabel(name="small")) == Need(cores=1, ram=1024)
+    assert driver.need(ProviderPool(), PoolLabel(name="big", cores=2, min_ram=4096)) == Need(cores=2, ram=4096)

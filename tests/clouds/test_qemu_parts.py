@@ -21,7 +21,7 @@ from . import guests
 from .worlds import PROVIDER, World, spec
 
 RECORD = ServerRecord(
-    **spec("image-1", name="a,b").model_dump(exclude={"pool", "cores", "ram", "user_data", "settings"}),
+    **spec("image-1", name="a,b").model_dump(include=set(ServerRecord.model_fields) - {"cores", "ram"}),
     id="0123456789abcdef",
     cores=2,
     ram=2048,

@@ -10,7 +10,6 @@ from nodepool_lite.clouds.qemu import QemuDriver
 from nodepool_lite.clouds.registry import open_driver
 from nodepool_lite.clouds.simulated import SimulatedDriver
 from nodepool_lite.config.settings import Config, Provider
-from nodepool_lite.model.errors import BadRequestError
 from nodepool_lite.testing import FakeClock
 
 from .worlds import spec
@@ -37,10 +36,19 @@ def test_a_simulated_provider_keeps_its_servers_when_it_is_opened_again(tmp_path
     assert again.quota().servers == 7
 
 
-def test_openstack_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    """Nobody waits for a driver that is not there."""
-    with pytest.raises(BadRequestError, match="vexxhost: the openstack driver is not part of this release yet"):
-        open_driver(Provider(name="vexxhost"), config=Config(state_dir=tmp_path), pool_id="p", clock=FakeClock())
+def test_an_openstack_provider_is_opened_without_asking_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloud that is away, or a clouds.yaml that is missing, keeps no launcher from starting."""
+    for name in ("OS_CLIENT_CONFIG_FILE", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    provider = Provider(name="vexxhost", cloud="vexxhost")
+
+    driver = open_driver(provider, config=Config(state_dir=tmp_path), pool_id="p", clock=FakeClock())
+
+    assert "there is no clouds.yaml" in driver.problems()[0]
 
 
 def test_no_driver_is_imported_before_it_is_asked_for() -> None:
@@ -51,6 +59,7 @@ def test_no_driver_is_imported_before_it_is_asked_for() -> None:
     assert "registry" in modules
     assert "qemu" not in modules
     assert "simulated" not in modules
+    assert "openstack" not in modules
 
 
 def test_the_qemu_driver_does_without_asyncio() -> None:

@@ -51,6 +51,7 @@ def test_the_articles_file_loads_unchanged() -> None:
     assert config.resolve_diskimage("other") is None
     pool = provider.pools[0]
     assert (pool.name, pool.max_servers, pool.networks, pool.auto_floating_ip) == ("main", 10, ("defaultnet",), True)
+    assert pool.floating_network == ""
     assert [(each.name, each.diskimage, each.min_ram) for each in pool.labels] == [("centos-7", "dib-centos-7", 2048)]
     assert [(each.name, each.min_ready) for each in config.labels] == [("centos-7", 1)]
 
@@ -74,7 +75,7 @@ def test_every_key_of_the_article_that_moves_or_means_nothing_is_named() -> None
         "36:5: notice: translated: `max-servers`; now `max-servers` of the provider's pool",
         (
             "40:5: notice: translated: `pool`; now `auto-floating-ip: true` of the provider's pool; "
-            "the cloud chooses the network"
+            "`nova` stood for the only pool of nova-network"
         ),
         "45:5: notice: translated: `image`; now `diskimage` of the label in the provider's pool",
         "47:5: notice: translated: `providers`; now `labels` of the provider's pool",
@@ -141,6 +142,7 @@ def test_everything_an_old_provider_may_say_is_translated_or_named(write: Write)
                 keypair: k
                 networks: [{net-id: n1, public: true}, {net-label: n2}, {name: n3}]
                 ipv6-preferred: true
+                pool: outside
                 api-timeout: 60
                 launch-timeout: 600
                 template-hostname: t
@@ -164,6 +166,7 @@ def test_everything_an_old_provider_may_say_is_translated_or_named(write: Write)
     assert (image.alias, image.pause, image.meta, image.config_drive) == ("a", True, {"k": "v"}, False)
     pool = provider.pools[0]
     assert (pool.availability_zones, pool.networks) == (("az1",), ("n1", "n2", "n3"))
+    assert (pool.public_networks, pool.prefer_ipv6, pool.floating_network) == (("n1",), True, "outside")
     assert (pool.labels[0].key_name, pool.labels[0].flavor_name) == ("k", "B")
     assert (config.labels[0].min_ready, config.labels[0].subnodes) == (2, 2)
     named = " ".join(each.message for each in loaded.problems)

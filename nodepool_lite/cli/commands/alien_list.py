@@ -63,15 +63,13 @@ def command(app: App, *, names: tuple[str, ...], detail: bool, output_format: st
 
 
 def _aliens(app: App, records: Snapshot, failed: list[str]) -> Iterator[Alien]:
-    from nodepool_lite.clouds.registry import open_driver  # noqa: PLC0415 - drivers are not for `--help`
-
     pool = next(iter(records.pool.values()), None)
     if pool is None:
         note("this pool has never run: nothing carries its mark")
         return
     for provider in app.config.providers:
         try:
-            driver = open_driver(provider, config=app.config, pool_id=pool.pool_id, clock=app.clock)
+            driver = app.driver(provider, pool.pool_id)
             servers = driver.list_servers()
         except CloudError as error:
             failed.append(f"{provider.name}: {error}")

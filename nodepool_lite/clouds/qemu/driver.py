@@ -1,16 +1,17 @@
 """The driver for servers on this host: the contract's calls, in terms of directories and processes."""
 
 import errno
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from nodepool_lite.clouds.driver import Image, ImageSpec, Quota, Server, ServerSpec, ServerState
+from nodepool_lite.clouds.driver import Image, ImageSpec, Need, Quota, Server, ServerSpec, ServerState
 from nodepool_lite.clouds.qemu import accel, command, configdrive, console, disk, host, ports, process, programs, qmp
 from nodepool_lite.clouds.qemu.images import FORMATS, Images
 from nodepool_lite.clouds.qemu.records import ServerRecord
 from nodepool_lite.clouds.qemu.servers import Place, Servers, why_stopped
+from nodepool_lite.config.settings import PoolLabel, ProviderPool
 from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.errors import BadRequestError, CapacityError, CloudError, GoneError, TryAgainLaterError
 
@@ -66,7 +67,7 @@ class QemuDriver:
         The same attempt for the same node is never made twice.
         """
         with _mapped("create a server"):
-            needed = self.needed(spec.settings, spec.cores, spec.ram)
+            needed = (spec.cores or DEFAULT_CORES, spec.ram or DEFAULT_RAM)
             qemu = programs.find(programs.QEMU)
             acceleration = self.acceleration()
             place = self._servers.reserve(spec, needed, self._clock.now(), lambda: self._check(spec, needed[1]))
@@ -196,9 +197,16 @@ class QemuDriver:
             ram_used=max(0, total - available + untouched),
         )
 
-    def needed(self, settings: Mapping[str, object], cores: int | None, ram: int | None) -> tuple[int, int]:  # noqa: ARG002
-        """Return (cores, RAM in MiB): what is asked, or one core and 1024 MiB."""
-        return cores or DEFAULT_CORES, ram or DEFAULT_RAM
+    def need(self, pool: ProviderPool, label: PoolLabel) -> Need:  # noqa: ARG002 - of the protocol
+        """Return what the label asks for, or one core and 1024 MiB."""
+        return Need(cores=label.cores or DEFAULT_CORES, ram=label.min_ram or DEFAULT_RAM)
+
+    def give_address(self, server_id: str) -> None:
+        """Do nothing: every server has a forwarded port."""
+
+    def sweep_leftovers(self) -> Sequence[str]:
+        """Return nothing: all that belongs to a server is in its directory."""
+        return ()
 
     def problems(self) -> Sequence[str]:
         """Return what is missing on this host: programs, a writable directory, KVM where the configuration wants it."""

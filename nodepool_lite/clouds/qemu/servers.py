@@ -16,6 +16,7 @@ from nodepool_lite.model.errors import TryAgainLaterError
 
 _RECORD = "server.json"
 _PORT_TRIES = 5
+_OF_THE_SPEC = set(ServerSpec.model_fields) & set(ServerRecord.model_fields) - {"cores", "ram"}
 
 
 class Place(NamedTuple):
@@ -107,7 +108,7 @@ class Servers:
                 port=self._free_port(server_id),
                 created=now,
                 boot_id=host.boot_id(),
-                **spec.model_dump(exclude={"pool", "cores", "ram", "user_data", "settings"}),
+                **spec.model_dump(include=_OF_THE_SPEC),
             )
             unpublished = self.directory / f".new-{server_id}"
             unpublished.mkdir(mode=0o700)

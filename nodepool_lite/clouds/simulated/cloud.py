@@ -35,6 +35,8 @@ class SimulatedServer:
     """Why it does not run any more."""
     broken: str = ""
     """Why it is in ERROR."""
+    addressed: bool = False
+    """It was given an address."""
 
     def state(self, now: float) -> ServerState:
         """Return its state at `now`."""
@@ -150,6 +152,10 @@ class SimulatedCloud:
         """Let the server end `delete-time` from now; asking twice does not prolong it."""
         if self._servers[server_id].delete_asked is None:
             self._change(server_id, delete_asked=self.clock.now())
+
+    def give_address(self, server_id: str) -> None:
+        """Let the server be reached, if the options say that it needs that."""
+        self._change(server_id, addressed=True)
 
     def add_image(self, spec: ImageSpec) -> str:
         """Take an image and return its id."""

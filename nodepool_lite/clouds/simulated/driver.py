@@ -1,9 +1,10 @@
 """The driver of the simulated cloud: the contract's calls, answered from memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from nodepool_lite.clouds.driver import Image, ImageSpec, Quota, Server, ServerSpec, ServerState
+from nodepool_lite.clouds.driver import Image, ImageSpec, Need, Quota, Server, ServerSpec, ServerState
 from nodepool_lite.clouds.simulated.cloud import SimulatedCloud, SimulatedServer
+from nodepool_lite.config.settings import PoolLabel, ProviderPool
 from nodepool_lite.model.errors import BadRequestError, GoneError, TryAgainLaterError
 
 
@@ -21,7 +22,7 @@ class SimulatedDriver:
     def create_server(self, spec: ServerSpec) -> str:
         """Ask for a server and return its id at once."""
         with self.cloud.call("create_server"):
-            return self.cloud.add_server(spec, *self.needed(spec.settings, spec.cores, spec.ram))
+            return self.cloud.add_server(spec, *self._size(spec.cores, spec.ram))
 
     def list_servers(self) -> Sequence[Server]:
         """Return all servers that carry our pool's id."""
@@ -93,9 +94,25 @@ class SimulatedDriver:
                 ram_used=sum(each.ram for each in servers),
             )
 
-    def needed(self, settings: Mapping[str, object], cores: int | None, ram: int | None) -> tuple[int, int]:  # noqa: ARG002
-        """Return (cores, RAM in MiB): what is asked, or the options' defaults."""
-        return cores or self.cloud.options.cores, ram or self.cloud.options.ram
+    def need(self, pool: ProviderPool, label: PoolLabel) -> Need:  # noqa: ARG002 - of the protocol
+        """Return what the label asks for, or the options' defaults; raises what the options say of the label."""
+        problem = self.cloud.options.impossible_labels.get(label.name)
+        if problem is not None:
+            raise BadRequestError(problem)
+        cores, ram = self._size(label.cores, label.min_ram)
+        return Need(cores=cores, ram=ram, addresses=int(self.cloud.options.floating_addresses))
+
+    def give_address(self, server_id: str) -> None:
+        """Give the server its address, if the options want that to be done."""
+        with self.cloud.call("give_address"):
+            if server_id not in self.cloud.servers():
+                raise GoneError(f"simulated cloud: there is no server {server_id}")
+            self.cloud.give_address(server_id)
+
+    def sweep_leftovers(self) -> Sequence[str]:
+        """Return nothing: a simulated server leaves nothing behind."""
+        with self.cloud.call("sweep_leftovers"):
+            return ()
 
     def problems(self) -> Sequence[str]:
         """Return nothing: memory is always there."""
@@ -104,16 +121,21 @@ class SimulatedDriver:
     def close(self) -> None:
         """Do nothing: the cloud goes on."""
 
+    def _size(self, cores: int | None, ram: int | None) -> tuple[int, int]:
+        return cores or self.cloud.options.cores, ram or self.cloud.options.ram
+
     def _seen(self, server: SimulatedServer) -> Server:
         now, options = self.cloud.clock.now(), self.cloud.options
         state = server.state(now)
+        lacks = options.floating_addresses and not server.addressed and state is ServerState.ACTIVE
         return Server(
             id=server.id,
             node_id=server.spec.node_id,
             attempt=server.spec.attempt,
             name=server.spec.name,
             state=state,
-            address=None if state in {ServerState.STARTING, ServerState.ERROR} else options.address,
+            address=None if lacks or state in {ServerState.STARTING, ServerState.ERROR} else options.address,
+            lacks_address=lacks,
             port=options.port,
             fault=server.broken or server.stopped or ("simulated boot failure" if state is ServerState.ERROR else ""),
             created=server.asked,

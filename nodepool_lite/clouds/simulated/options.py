@@ -38,6 +38,10 @@ class SimulatedOptions(Section):
     address: str = "192.0.2.1"
     """Address of every server; the default belongs to nobody (RFC 5737)."""
     port: int = 22
+    floating_addresses: bool = False
+    """Whether a server has no address until it is given one."""
+    impossible_labels: Mapping[str, str] = Field(default_factory=dict)
+    """Labels that cannot be made here, and why."""
     poll_interval: float = 1
     injects_host_key: bool = True
     images: tuple[str, ...] = ()

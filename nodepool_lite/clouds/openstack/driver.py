@@ -1,0 +1,305 @@
+"""The driver for OpenStack clouds: the contract's calls, in terms of Nova's, Neutron's and Glance's APIs."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from nodepool_lite.clouds.driver import Image, ImageSpec, Need, Quota, Server, ServerSpec, ServerState
+from nodepool_lite.clouds.openstack import errors
+from nodepool_lite.clouds.openstack.addresses import Choice, Rules, choose
+from nodepool_lite.clouds.openstack.api import Api, Service
+from nodepool_lite.clouds.openstack.catalogue import Catalogue
+from nodepool_lite.clouds.openstack.floating import FloatingIps
+from nodepool_lite.clouds.openstack.images import Images
+from nodepool_lite.clouds.openstack.inventory import Inventory, Query
+from nodepool_lite.clouds.openstack.leftovers import Leftovers
+from nodepool_lite.clouds.openstack.quotas import Quotas
+from nodepool_lite.clouds.openstack.rows import ATTEMPT, LABEL, NODE, PART, Row, tag
+from nodepool_lite.clouds.openstack.servers import TAGS, Recipes
+from nodepool_lite.clouds.openstack.turnstile import Turnstile
+from nodepool_lite.clouds.openstack.ways import Ways
+from nodepool_lite.config.settings import PoolLabel, Provider, ProviderPool
+from nodepool_lite.model.clock import Clock
+from nodepool_lite.model.errors import BadRequestError, CloudError, GoneError
+
+SHORTEST_POLL = 1.0
+"""Seconds between two server lists, at least."""
+LIST_SHARE = 3.0
+"""Lists take at most one part in so many of the time, and of the calls that `rate` allows one in one more."""
+FAULT_PATIENCE = 5.0
+"""Seconds for which a server in ERROR may have no reason yet (Nova writes it a moment later)."""
+VERIFIED_AT_ONCE = 10
+"""Servers missing in a list that are asked for one by one after it; the rest waits for the next list."""
+NEEDED: Sequence[Service] = ("compute", "network", "image")
+CONSOLE_LINES = 2000
+CONSOLE_BYTES = 65536
+
+
+class OpenStackDriver:
+    """One provider: one region of one cloud, as the user in clouds.yaml sees it.
+
+    Thread-safe; any thread may call anything. Nothing is asked of the cloud before the first call.
+    """
+
+    image_formats: Sequence[str] = ("qcow2", "raw", "vhd", "vhdx", "vdi")
+    injects_host_key = True
+
+    def __init__(self, provider: Provider, *, pool_id: str, clock: Clock, directory: Path | None = None) -> None:
+        self._provider = provider
+        self._pool_id = pool_id
+        self._clock = clock
+        self._turnstile = Turnstile(provider.rate)
+        self._api = Api(provider.cloud, provider.region_name, directory, self._turnstile)
+        self._catalogue = Catalogue(self._api, clock)
+        self._ways = Ways(self._api, self._catalogue, clock)
+        self._recipes = Recipes(provider, self._api, self._catalogue, self._ways)
+        self._floating = FloatingIps(self._api, pool_id)
+        self._images = Images(self._api, pool_id, clock, provider.image_upload_timeout)
+        self._leftovers = Leftovers(self._api)
+        pools = provider.pools
+        self._wants_addresses = any(pool.auto_floating_ip for pool in pools)
+        volumes = any(label.boot_from_volume for pool in pools for label in pool.labels)
+        self._quotas = Quotas(self._api, clock, addresses=self._wants_addresses, volumes=volumes)
+        self._lock = threading.Lock()
+        """Guards the next one; never held during a call of the cloud."""
+        self._inventory = Inventory(pool_id)
+        self._listing = threading.Lock()
+        """One list at a time."""
+        self.poll_interval = max(SHORTEST_POLL, (LIST_SHARE + 1) * provider.rate)
+
+    def create_server(self, spec: ServerSpec) -> str:
+        """Ask for a server, in one call, and return its id."""
+        body = self._recipes.request(spec)
+        try:
+            reply = self._api.call("create a server", "compute", "POST", "/servers", json=body, makes=True)
+        except BadRequestError:
+            self._catalogue.forget()
+            raise
+        server_id = str(reply.body["server"]["id"])
+        with self._lock:
+            now = self._clock.now()
+            self._inventory.created(Row.asked(server_id, spec, now), now)
+        return server_id
+
+    def list_servers(self) -> Sequence[Server]:
+        """Return our servers: what changed since the last list is asked for, and all of them now and then."""
+        with self._listing:
+            began = self._clock.now()
+            self._api.version()
+            with self._lock:
+                first, query = not self._inventory.complete, self._inventory.query(began)
+            if first:
+                self._learn_addresses()
+            self._look(query)
+            self._adapt(self._clock.now() - began)
+            with self._lock:
+                rows = self._inventory.all()
+            ways = {part: self._rules(part) for part in {row.marks.get(PART, "") for row in rows}}
+            return [self._server(row, ways[row.marks.get(PART, "")]) for row in rows]
+
+    def delete_server(self, server_id: str) -> None:
+        """Ask for the server's end, and that of its floating IP; one that is gone is no error."""
+        with self._lock:
+            row = self._inventory.get(server_id)
+        if row is None:
+            row = self._found(server_id)
+            if row is None:
+                return
+            if row.pool_id != self._pool_id:
+                theirs = f"belongs to pool {row.pool_id}" if row.pool_id else "is no server of any pool"
+                raise BadRequestError(f"server {server_id} {theirs}, not to ours ({self._pool_id}); leave it alone")
+        self._release(server_id)
+        what, path = f"delete server {server_id}", f"/servers/{server_id}"
+        reply = self._api.call(what, "compute", "DELETE", path, also=frozenset({404}))
+        with self._lock:
+            self._leftovers.remember(row)
+            if reply.status == 404:  # noqa: PLR2004 - RFC 9110
+                self._inventory.gone(server_id)
+            else:
+                self._inventory.ending(server_id, self._clock.now())
+
+    def console_log(self, server_id: str) -> str:
+        """Return the last 64 KiB of the serial console; empty when this cloud has none."""
+        reply = self._api.call(
+            "read a console",
+            "compute",
+            "POST",
+            f"/servers/{server_id}/action",
+            json={"os-getConsoleOutput": {"length": CONSOLE_LINES}},
+            also=frozenset({400, 403, 404, 409, 501}),
+        )
+        if reply.status == 404:  # noqa: PLR2004 - RFC 9110
+            raise GoneError(f"there is no server {server_id}")
+        text = (reply.body or {}).get("output") or ""
+        return str(text)[-CONSOLE_BYTES:]
+
+    def upload_image(self, spec: ImageSpec, progress: Callable[[int], None]) -> str:
+        """Upload the file, compare its checksum, and return the image's id."""
+        return self._images.add(spec, progress)
+
+    def list_images(self) -> Sequence[Image]:
+        """Return our pool's images."""
+        return self._images.all()
+
+    def delete_image(self, image_id: str) -> None:
+        """Delete the image; raises TryAgainLaterError while it is in use."""
+        self._images.delete(image_id)
+
+    def quota(self) -> Quota:
+        """Return the project's limits and what is used of them; asked for anew only when it may matter."""
+        with self._lock:
+            vanished = self._inventory.vanished
+        return self._quotas.get(vanished)
+
+    def need(self, pool: ProviderPool, label: PoolLabel) -> Need:
+        """Return what the label's flavor, its floating IP and its volume take."""
+        return self._recipes.need(pool, label)
+
+    def give_address(self, server_id: str) -> None:
+        """Give a server its floating IP, if it needs one and has none yet."""
+        with self._lock:
+            row = self._inventory.get(server_id)
+        if row is None:
+            raise GoneError(f"there is no server {server_id} of this pool")
+        rules = self._rules(row.marks.get(PART, ""))
+        needs = choose(row.addresses, rules, self._floating.of(server_id)).needs
+        if needs is not None:
+            self._floating.give(row, needs, rules.sources[needs.network])
+
+    def sweep_leftovers(self) -> Sequence[str]:
+        """Remove floating IPs, ports and volumes of servers of ours that are gone."""
+        with self._lock:
+            complete, servers = self._inventory.complete, frozenset(row.id for row in self._inventory.all())
+        if not complete:
+            return ()
+        removed: list[str] = []
+        if self._wants_addresses and self._provider.clean_floating_ips:
+            swept = self._floating.sweep(servers)
+            removed += [f"floating IP {each.address} of server {each.server_id}" for each in swept]
+        if self._provider.port_cleanup_interval > 0:
+            removed += self._leftovers.sweep(servers)
+        return removed
+
+    def problems(self) -> Sequence[str]:
+        """Return what the settings name and the cloud does not have, or why it cannot be asked."""
+        try:
+            missing = [each for each in NEEDED if not self._api.has(each)]
+            return [*(f"this cloud has no {each} service" for each in missing), *self._wrong()]
+        except CloudError as error:
+            return [str(error)]
+
+    def close(self) -> None:
+        """Give back the connections; calls that wait for their turn are sent away."""
+        self._api.close()
+
+    def _wrong(self) -> Iterator[str]:
+        for pool in self._provider.pools:
+            for label in pool.labels:
+                where = f"label {label.name} in pool {pool.name}"
+                yield from (f"{where}: {sentence}" for sentence in self._recipes.wrong(pool, label))
+
+    def _look(self, query: Query) -> None:
+        """Ask for a list, and take it in; servers that are missing in it are looked for one by one."""
+        if query.since is not None:
+            listed = self._list(query)
+            with self._lock:
+                self._inventory.take_changes(query, listed, self._clock.now())
+            return
+        with self._lock:
+            changes = self._inventory.changes(query.at)
+        listed = self._list(query)
+        with self._lock:
+            missing = self._inventory.take_all(query, listed, self._clock.now())
+        if not missing:
+            return
+        ended = [row.id for row in self._list(changes) if row.status == "DELETED"]
+        with self._lock:
+            for server_id in ended:
+                self._inventory.gone(server_id)
+        for server_id in [each for each in missing if each not in set(ended)][:VERIFIED_AT_ONCE]:
+            self._verify(server_id)
+
+    def _list(self, query: Query) -> list[Row]:
+        params: dict[str, object] = {}
+        if query.since is not None:
+            params["changes-since"] = query.moment
+        if not query.with_deleted and self._api.version() >= TAGS:
+            params["tags"] = tag(self._pool_id)
+        items = self._api.all("list servers", "compute", "/servers/detail", "servers", params, first=True)
+        return [Row.of(each) for each in items]
+
+    def _verify(self, server_id: str) -> None:
+        """Look at a server that a list lacks: only a plain "there is none" makes it gone."""
+        row = self._found(server_id)
+        with self._lock:
+            if row is None or row.status == "DELETED":
+                self._inventory.gone(server_id)
+            else:
+                self._inventory.saw(row)
+
+    def _found(self, server_id: str) -> Row | None:
+        what, path = "look at a server", f"/servers/{server_id}"
+        reply = self._api.call(what, "compute", "GET", path, also=frozenset({404}), first=True)
+        return None if reply.status == 404 else Row.of(reply.body["server"])  # noqa: PLR2004 - RFC 9110
+
+    def _adapt(self, took: float) -> None:
+        """Let lists neither fill the time nor use up the calls that `rate` allows."""
+        rate = (LIST_SHARE + 1) * self._turnstile.interval
+        self.poll_interval = max(SHORTEST_POLL, rate, LIST_SHARE * took)
+
+    def _server(self, row: Row, rules: Rules) -> Server:
+        way = choose(row.addresses, rules, self._floating.of(row.id)) if row.addresses else Choice(None, None)
+        state = row.state
+        if state is ServerState.ERROR and not row.fault and self._waited(row) < FAULT_PATIENCE:
+            state = ServerState.STARTING
+        return Server(
+            id=row.id,
+            node_id=row.marks.get(NODE, ""),
+            attempt=row.marks.get(ATTEMPT, ""),
+            name=row.name,
+            state=state,
+            address=way.public,
+            port=self._port(row),
+            private_address=way.private,
+            az=row.zone,
+            fault=row.fault or (f"Nova says {row.status}" if state is ServerState.STOPPED else ""),
+            no_room=state is ServerState.ERROR and errors.is_about_room(row.fault),
+            lacks_address=way.needs is not None and state is ServerState.ACTIVE,
+            created=row.created,
+        )
+
+    def _rules(self, part: str) -> Rules:
+        """Return how the servers of a pool are reached; what is wrong with its settings is told by `need`."""
+        pool = next((each for each in self._provider.pools if each.name == part), None)
+        try:
+            return Rules() if pool is None else self._ways.rules(pool)
+        except BadRequestError:
+            return Rules()
+
+    def _port(self, row: Row) -> int:
+        part, name = row.marks.get(PART), row.marks.get(LABEL)
+        for pool in self._provider.pools:
+            for label in pool.labels:
+                if (pool.name, label.name) == (part, name):
+                    image = self._recipes.cloud_image(label)
+                    return 22 if image is None else image.connection_port
+        return 22
+
+    def _learn_addresses(self) -> None:
+        """Learn which floating IPs our servers have, if that concerns us and this user may see them."""
+        if self._wants_addresses:
+            try:
+                self._floating.learn()
+            except BadRequestError:
+                return
+
+    def _waited(self, row: Row) -> float:
+        with self._lock:
+            return self._inventory.waited(row, self._clock.now())
+
+    def _release(self, server_id: str) -> None:
+        """Delete a server's floating IP; one that will not go must not keep the server: the sweep comes back to it."""
+        try:
+            self._floating.release(server_id)
+        except CloudError:
+            return

@@ -1,0 +1,152 @@
+"""What is known of our servers from one list to the next, and which list to ask for: all of them, or what changed.
+
+Nova lists changes cheaply, deletions among them, and all servers dearly. So changes are asked for, and all of them now
+and then, or when something that should have changed has not been seen to. Pure but for its own memory.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from nodepool_lite.clouds.driver import ServerState
+from nodepool_lite.clouds.openstack.rows import Row
+
+OVERLAP = 4.0
+"""Seconds by which the windows of two lists of changes overlap: clocks differ, and Nova counts whole seconds."""
+FULL_EVERY = 180.0
+"""Seconds between two lists of all our servers."""
+FULL_SOON = 10.0
+"""The same while something is overdue."""
+COSTLY = 20.0
+"""A list of all may not take more than one part in so many of the time."""
+OVERDUE = 6.0
+"""Seconds after which a change that was to be expected is looked for in the list of all."""
+BELIEVED = 60.0
+"""Seconds for which a server whose end was accepted counts as ending, whatever lists say."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """The list to ask for, as it was decided at `at`."""
+
+    at: float
+    since: float | None
+    """None asks for all of ours; else for what changed since then."""
+    with_deleted: bool = False
+    """Whether deletions matter: deleted servers have lost their tags, so that everybody's changes must be asked for."""
+
+    @property
+    def moment(self) -> str:
+        """`since` as the API wants it."""
+        return datetime.fromtimestamp(self.since or 0.0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Inventory:
+    """Our servers as last seen. Not thread-safe: the driver guards it."""
+
+    def __init__(self, pool_id: str) -> None:
+        self._pool_id = pool_id
+        self._rows: dict[str, Row] = {}
+        self._born: dict[str, float] = {}
+        """Server id -> when its creation was answered; lists asked for before that cannot have it."""
+        self._ended: dict[str, float] = {}
+        """Server id -> when its end was accepted, for servers that are still there."""
+        self._waiting_since: dict[str, float] = {}
+        """Server id -> since when something about it is expected in vain."""
+        self._full_at: float | None = None
+        self._full_took = 0.0
+        self._last_at = 0.0
+        self.vanished = 0
+        """How many servers have gone so far."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all our servers have been listed once."""
+        return self._full_at is not None
+
+    def get(self, server_id: str) -> Row | None:
+        """Return a server that is known."""
+        return self._rows.get(server_id)
+
+    def all(self) -> Sequence[Row]:
+        """Return all that is known; what was asked to end is ending."""
+        return [replace(row, deleting=True) if row.id in self._ended else row for row in self._rows.values()]
+
+    def query(self, now: float) -> Query:
+        """Return what to ask for now."""
+        if self._full_at is None:
+            return Query(now, None)
+        overdue = any(now - since > OVERDUE for since in self._waiting_since.values())
+        pause = max(FULL_SOON if overdue else FULL_EVERY, COSTLY * self._full_took)
+        if now - self._full_at > pause:
+            return Query(now, None)
+        starting = any(row.state is ServerState.STARTING for row in self._rows.values())
+        return replace(self.changes(now), with_deleted=bool(self._ended) or not starting)
+
+    def changes(self, now: float) -> Query:
+        """Return what to ask for to learn of all changes since the last list, deletions among them."""
+        return Query(now, self._last_at - OVERLAP, with_deleted=True)
+
+    def created(self, row: Row, now: float) -> None:
+        """Take in a server whose creation was answered just now."""
+        self._rows.setdefault(row.id, row)
+        self._born[row.id] = now
+
+    def ending(self, server_id: str, now: float) -> None:
+        """Note that the cloud took the request to end a server."""
+        if server_id in self._rows:
+            self._ended.setdefault(server_id, now)
+
+    def gone(self, server_id: str) -> None:
+        """Forget a server that is not there any more."""
+        if self._rows.pop(server_id, None) is not None:
+            self.vanished += 1
+        for memory in (self._born, self._ended, self._waiting_since):
+            memory.pop(server_id, None)
+
+    def take_changes(self, query: Query, listed: Iterable[Row], now: float) -> None:
+        """Take in a list of changes: ours are known by their mark, deleted ones by their id."""
+        for row in listed:
+            if row.status == "DELETED":
+                self.gone(row.id)
+            else:
+                self._see(row)
+        self._last_at = query.at
+        self._note_waiting(now)
+
+    def take_all(self, query: Query, listed: Iterable[Row], now: float) -> list[str]:
+        """Take in a list of all our servers; return the ids of known ones that are not in it: ask for each of them."""
+        found = {row.id for row in listed if self._see(row)}
+        self._full_at = self._last_at = query.at
+        self._full_took = now - query.at
+        self._note_waiting(now)
+        return [key for key in self._rows if key not in found and self._born.get(key, 0.0) < query.at]
+
+    def saw(self, row: Row) -> None:
+        """Take in one server that was looked at by itself."""
+        self._see(row)
+
+    def _see(self, row: Row) -> bool:
+        """Remember what a list says of a server; tell whether it is ours."""
+        known = self._rows.get(row.id)
+        if row.status == "UNKNOWN" and known is not None:
+            return True  # its cell does not answer; what was known of it may still hold
+        if row.pool_id != self._pool_id:
+            return False
+        self._rows[row.id] = row
+        return True
+
+    def _note_waiting(self, now: float) -> None:
+        """Remember which servers ought to change soon: those that end, and those without an address or a reason."""
+        self._ended = {key: since for key, since in self._ended.items() if now - since < BELIEVED}
+        waiting = {key: self._ended.get(key, now) for key, row in self._rows.items() if self._is_waited_for(row)}
+        self._waiting_since = {key: self._waiting_since.get(key, since) for key, since in waiting.items()}
+
+    def _is_waited_for(self, row: Row) -> bool:
+        if row.id in self._ended or row.deleting:
+            return True
+        return (row.status == "ACTIVE" and not row.addresses) or (row.status == "ERROR" and not row.fault)
+
+    def waited(self, row: Row, now: float) -> float:
+        """Return for how many seconds something is expected of a server in vain."""
+        return now - self._waiting_since.get(row.id, now)

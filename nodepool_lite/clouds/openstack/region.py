@@ -1,0 +1,82 @@
+"""Where the entry of clouds.yaml is found, and what it says: the way to one region of one cloud."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from openstack import exceptions
+from openstack.config import OpenStackConfig
+from openstack.config.cloud_region import CloudRegion
+
+from nodepool_lite.model.errors import BadRequestError
+
+_NAMES = ("clouds.yaml", "clouds.yml", "clouds.json")
+
+
+def find(cloud: str, beside: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the first clouds.yaml that has an entry `cloud`.
+
+    Looked at, in this order: $OS_CLIENT_CONFIG_FILE, systemd's $CREDENTIALS_DIRECTORY, `beside` (the directory of
+    our configuration), the working directory, ~/.config/openstack, /etc/openstack.
+
+    Raises:
+        BadRequestError: there is none; the message names the files and the entries that there are.
+    """
+    known: dict[Path, list[str]] = {}
+    for path in _candidates(beside, environ):
+        names = _entries(path)
+        if names is not None:
+            known[path] = names
+            if cloud in names:
+                return path
+    if not known:
+        places = ", ".join(str(each) for each in _directories(beside, environ))
+        raise BadRequestError(f"there is no clouds.yaml that this user can read; put one into {places}")
+    seen = "; ".join(f"{path} has {', '.join(names) or 'none'}" for path, names in known.items())
+    raise BadRequestError(f"clouds.yaml has no entry `{cloud}`: {seen}")
+
+
+def region(cloud: str, name: str, file: Path) -> CloudRegion:
+    """Return the region `name` (empty: the entry's own) of an entry of clouds.yaml, with secure.yaml on top.
+
+    Raises:
+        BadRequestError: the entry cannot be used.
+    """
+    secure = [
+        os.environ.get("OS_CLIENT_SECURE_FILE", ""),
+        *(str(file.with_name(f"secure{s}")) for s in (".yaml", ".yml")),
+    ]
+    try:
+        config = OpenStackConfig(
+            config_files=[str(file)],
+            secure_files=[each for each in secure if each],
+            load_envvars=False,
+            app_name="nodepool-lite",
+        )
+        return config.get_one(cloud=cloud, region_name=name or None)
+    except (exceptions.ConfigException, exceptions.SDKException, ValueError, OSError, yaml.YAMLError) as error:
+        raise BadRequestError(f"{file}: the entry `{cloud}` cannot be used: {error}") from error
+
+
+def _directories(beside: Path | None, environ: Mapping[str, str]) -> list[Path]:
+    given = [Path(environ["CREDENTIALS_DIRECTORY"])] if environ.get("CREDENTIALS_DIRECTORY") else []
+    own = [] if beside is None else [beside]
+    return [*given, *own, Path.cwd(), Path.home() / ".config" / "openstack", Path("/etc/openstack")]
+
+
+def _candidates(beside: Path | None, environ: Mapping[str, str]) -> list[Path]:
+    explicit = [Path(environ["OS_CLIENT_CONFIG_FILE"])] if environ.get("OS_CLIENT_CONFIG_FILE") else []
+    return [*explicit, *(place / name for place in _directories(beside, environ) for name in _NAMES)]
+
+
+def _entries(path: Path) -> list[str] | None:
+    """Return the names of a file's entries; None when it is not there or cannot be read."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadRequestError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    clouds = content.get("clouds") if isinstance(content, dict) else None
+    return [str(name) for name in clouds] if isinstance(clouds, dict) else []
