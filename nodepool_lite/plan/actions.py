@@ -141,8 +141,10 @@ class ListServers(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListImages(ListServers):
+class ListImages(Action):
     """Ask a provider for all our images at once."""
+
+    provider: str
 
     @property
     def key(self) -> str:
