@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nodepool_lite.actions.context import DONE, Context, Outcome
+from nodepool_lite.actions.dib.build_logs import prune
 from nodepool_lite.actions.dib.recipe import Recipe, takes_host_key
 from nodepool_lite.actions.removals import remove_files
 from nodepool_lite.clouds.driver import ImageSpec
@@ -43,8 +44,9 @@ def start_build(ctx: Context, action: StartBuild) -> Outcome:
     except NodepoolError as error:
         reason = str(error)
         _persistently(ctx, lambda: _build_failed(ctx, build.id, reason))
-        return DONE
-    _persistently(ctx, lambda: _build_ready(ctx, build, files))
+    else:
+        _persistently(ctx, lambda: _build_ready(ctx, build, files))
+    prune(ctx.config().build_log_dir, diskimage.name, ctx.config().build_log_retention)
     return DONE
 
 

@@ -329,3 +329,14 @@ def test_a_launcher_that_lost_its_lead_does_not_ask_for_a_server_again(tmp_path:
     first.store.reconnect()
     workers.run(CreateServer)
     assert world.cloud.calls["create_server"] == 1
+
+
+def test_old_build_logs_make_room_after_a_build(tmp_path: Path) -> None:
+    """The newest `build-log-retention` stay; nobody has to look after the directory."""
+    world = World(make_config(state_dir=tmp_path), tmp_path)
+    logs = world.config.build_log_dir
+    logs.mkdir(parents=True)
+    for number in range(900, 920):
+        (logs / f"debian-12-{number:010d}.log").write_text("line\n")
+    world.run(5)
+    assert len(list(logs.iterdir())) == world.config.build_log_retention

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from nodepool_lite.actions.dib import environment, locks, supervisor
+from nodepool_lite.actions.dib.build_logs import FAILED, SUCCEEDED
 from nodepool_lite.actions.dib.cache import Cache
 from nodepool_lite.actions.dib.host import HostTools, host_tools
 from nodepool_lite.actions.dib.log import CHECKSUMS, LogReader, reason
@@ -44,13 +45,24 @@ def run_build(
         BuildStoppedError: `stop` was set, or somebody ended the supervisor.
     """
     deadline = clock.now() + recipe.diskimage.build_timeout
+    recipe.log.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
             work = held.enter_context(locks.claimed(recipe.work_dir))
             partial = held.enter_context(locks.claimed(partial_dir(recipe.output)))
         except BlockingIOError:
             raise BuildFailedError(f"{recipe.output.name} is being built already") from None
-        return _Build(recipe, (work, partial), on_phase, stop, lambda: clock.now() > deadline).run()
+        build = _Build(recipe, (work, partial), on_phase, stop, lambda: clock.now() > deadline)
+        try:
+            files = build.run()
+        except (BuildFailedError, BuildTimeoutError) as error:
+            build.note(f"{FAILED}: {error}")
+            raise
+        except (OSError, subprocess.SubprocessError) as error:
+            build.note(f"{FAILED}: {error}")
+            raise BuildFailedError(f"{recipe.output.name}: {error}") from error
+        build.note(SUCCEEDED)
+        return files
 
 
 class _Build:
@@ -76,18 +88,28 @@ class _Build:
     def run(self) -> tuple[ImageFile, ...]:
         """Run all of it."""
         recipe = self._recipe
-        for directory in (recipe.log.parent, recipe.work_dir / "tmp", recipe.work_dir / "locks"):
-            directory.mkdir(parents=True, exist_ok=True)
-        recipe.log.touch()
+        for directory in (recipe.work_dir / "tmp", recipe.work_dir / "locks"):
+            directory.mkdir()
         tools = host_tools(recipe.work_dir)
         variables = environment.environment(recipe, tools.directories, self._own_cache)
         cache = Cache(recipe.work_dir.parent / ".cache", environment.cache_key(variables))
         warm = cache.take(self._own_cache)
-        self._note(*tools.reasons, f"the cache is {'warm' if warm else 'cold'}")
-        self._build(tools, variables)
+        for sentence in (*tools.reasons, f"the cache is {'warm' if warm else 'cold'}"):
+            self.note(f"nodepool-lite: {sentence}")
+        try:
+            self._build(tools, variables)
+        except BuildFailedError:
+            if self._phase and not self._phase.startswith("root.d/"):
+                cache.give_back(self._own_cache)  # what it fetched is whole, and wanted when the element is mended
+            raise
         files = tuple(self._publish(each) for each in recipe.formats)
         cache.give_back(self._own_cache)
         return files
+
+    def note(self, line: str) -> None:
+        """Write a line of our own into the build's log."""
+        with self._recipe.log.open("a") as file:
+            file.write(f"{line}\n")
 
     def _build(self, tools: HostTools, variables: dict[str, str]) -> None:
         reader = LogReader(self._recipe.log)
@@ -175,7 +197,3 @@ class _Build:
         if phase and phase != self._phase:
             self._phase = phase
             self._on_phase(phase)
-
-    def _note(self, *sentences: str) -> None:
-        with self._recipe.log.open("a") as file:
-            file.writelines(f"nodepool-lite: {each}\n" for each in sentences)

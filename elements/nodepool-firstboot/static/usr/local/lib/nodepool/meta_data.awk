@@ -38,8 +38,9 @@ function value(s) {
     }
 }
 
-{
+FILENAME ~ /meta_data\.json$/ {
     text = text $0 " "
+    next
 }
 
 END {

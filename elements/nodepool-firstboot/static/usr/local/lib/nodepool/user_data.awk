@@ -1,5 +1,6 @@
-# Takes the host key and the host name out of a #cloud-config of exactly the form that the pool writes, and puts them
-# into the files host_key, host_key.pub and hostname of the directory `dir`. Anything else in the file is left alone.
+# Takes the host key and the host name out of a #cloud-config of exactly the form that the pool writes: prints
+# "hostname NAME" and writes the files host_key and host_key.pub in the directory `dir`. Anything else is left alone.
+# Follows meta_data.awk, which has stepped over the lines of meta_data.json.
 
 function rest(line) {
     sub(/^[^:]*:[ \t]*/, "", line)
@@ -11,12 +12,16 @@ function rest(line) {
     sub(/\r$/, "")
 }
 
-NR == 1 && $0 != "#cloud-config" {
-    exit
+FNR == 1 {
+    ours = ($0 == "#cloud-config")
+}
+
+!ours {
+    next
 }
 
 /^hostname:/ {
-    print rest($0) > (dir "/hostname")
+    hostname = rest($0)
 }
 
 /^[^ \t#]/ {
@@ -46,4 +51,11 @@ keys && indent {
     line = $0
     sub(/^ +/, "", line)
     print line > (dir "/host_key")
+}
+
+# after what meta_data.awk says at its end: this name wins
+END {
+    if (hostname != "") {
+        print "hostname " hostname
+    }
 }

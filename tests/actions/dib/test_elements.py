@@ -1,0 +1,60 @@
+"""Tests that the elements keep the rules of diskimage-builder and of shell."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nodepool_lite.actions.dib import recipe
+from nodepool_lite.actions.dib.host import HOST_TOOLS
+from nodepool_lite.config.shipped import elements_dir
+
+TREES = [elements_dir(), recipe.OWN_ELEMENTS, Path(__file__).parent / "elements"]
+
+
+def scripts(directory: Path) -> list[Path]:
+    """Return the shell scripts below a directory."""
+    return sorted(each for each in directory.rglob("*") if each.is_file() and each.read_bytes()[:5] == b"#!/bi")
+
+
+@pytest.mark.parametrize("tree", TREES, ids=["shipped", "own", "tests"])
+def test_elements_keep_the_rules_of_diskimage_builder(tree: Path) -> None:
+    """dib-lint, diskimage-builder's own check of elements, finds nothing."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    lint = subprocess.run(
+        ["bash", "-c", 'exec dib-lint "$@"', "-"],
+        env={**os.environ, "PATH": path, "ELEMENTS_DIR": str(tree), "LIB_DIR": str(HOST_TOOLS)},
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+
+
+@pytest.mark.parametrize("tree", [*TREES, HOST_TOOLS], ids=["shipped", "own", "tests", "hosttools"])
+def test_shell_scripts_are_sound(tree: Path) -> None:
+    """Shellcheck finds nothing in any script."""
+    found = scripts(tree)
+    assert found
+
+    check = subprocess.run(["shellcheck", "--external-sources", *found], capture_output=True, text=True, check=False)
+
+    assert check.returncode == 0, check.stdout
+
+
+def test_every_element_is_explained() -> None:
+    """Each element says in its README.rst what it does, and names the variables that it takes."""
+    for element in elements_dir().iterdir():
+        told = (element / "README.rst").read_text()
+        used = {
+            variable
+            for script in element.rglob("*")
+            if script.is_file() and script.suffix != ".rst"
+            for variable in re.findall(r"\$\{?((?:NODEPOOL|DIB_DEBIAN_QUICK)_[A-Z_]+)", script.read_text())
+        }
+        assert {each for each in used if each not in told and "_FIRSTBOOT_" not in each} == set(), element.name
