@@ -1,6 +1,7 @@
 """Who gets which ready node, and when claims end."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -251,7 +252,7 @@ def test_a_lease_ends_when_none_of_its_nodes_is_left(state: NodeState, *, over: 
 
 def test_certificates_are_due_until_they_last_as_long_as_the_lease() -> None:
     """A lease without a key needs none; an extended one needs new ones."""
-    active = {"state": LeaseState.ACTIVE, "expires": NOW + 10}
+    active: dict[str, Any] = {"state": LeaseState.ACTIVE, "expires": NOW + 10}
     leases = [
         make_lease("none", **active),
         make_lease("new", public_key="ssh-ed25519 AAAA", **active),

@@ -54,7 +54,7 @@ def make_view(
 
 def planned(view: View, kind: type[A], now: float = LATER, *, due: bool = True) -> list[A]:
     """Return what the whole plan says of one kind: what is due, or else what is planned for later."""
-    found = [action for action in plan(view, now) if isinstance(action, kind)]
+    found = [action for action in plan(view, now) if type(action) is kind]
     return [action for action in found if (action.at <= now) == due]
 
 

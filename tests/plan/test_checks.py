@@ -1,0 +1,115 @@
+"""Checks and aliens: logging in to ready nodes on schedule, and removing what no record knows."""
+
+from typing import Any
+
+import pytest
+
+from nodepool_lite.clouds.driver import Image, ServerState
+from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages
+from nodepool_lite.plan.checks import GRACE
+from nodepool_lite.plan.schedule import next_time
+from nodepool_lite.plan.view import DELETE_PATIENCE, CloudView, View
+from nodepool_lite.testing import LABEL, NOW, PROVIDER, make_config, make_node
+from tests.plan.views import LATER, make_server, make_view, planned
+
+NODE = make_node(1, attempt="a")
+MUCH_LATER = NOW + 1000.0
+
+
+def with_server(*nodes: Node, config: Any = None, **fields: Any) -> View:
+    """Return a view in which the cloud lists one server, made for NODE unless `fields` say otherwise."""
+    cloud_fields = {key: fields.pop(key) for key in ("since", "ending") if key in fields}
+    server = make_server(NODE, **({"id": "s"} | fields))
+    clouds = {PROVIDER: CloudView(servers={"s": server}, listed_at=NOW, images_listed_at=NOW, **cloud_fields)}
+    return make_view(*nodes, clouds=clouds, config=config)
+
+
+def test_ready_nodes_are_logged_in_to_on_schedule() -> None:
+    """Counted from the last login that succeeded."""
+    (check,) = planned(make_view(NODE), CheckNode, due=False)
+    assert check.at == NOW + 300
+    (check,) = planned(make_view(NODE, checked={NODE.id: NOW + 50}), CheckNode, due=False)
+    assert check.at == NOW + 350
+
+
+def test_only_the_next_of_many_checks_is_a_deadline() -> None:
+    """And all that are due are made."""
+    nodes = [make_node(each, since=NOW + each) for each in range(10)]
+    config = make_config(min_ready=10)
+    assert [each.at for each in planned(make_view(*nodes, config=config), CheckNode, due=False)] == [NOW + 300]
+    assert len(planned(make_view(*nodes, config=config), CheckNode, NOW + 305)) == 6
+
+
+@pytest.mark.parametrize("state", [each for each in NodeState if each is not NodeState.READY])
+def test_only_ready_nodes_are_checked(state: NodeState) -> None:
+    """What people have is their own affair."""
+    assert not planned(make_view(make_node(1, state=state)), CheckNode, MUCH_LATER)
+
+
+@pytest.mark.parametrize(
+    ("cron", "interval", "last", "expected"),
+    [
+        ("", 300.0, NOW, NOW + 300),
+        ("*/15 * * * *", 300.0, 1_700_000_000.0, 1_700_000_100.0),
+        ("0 * * * *", 300.0, 1_700_000_000.0, 1_700_002_800.0),
+    ],
+)
+def test_a_cron_expression_wins_over_the_interval(cron: str, interval: float, last: float, expected: float) -> None:
+    """22:13:20 is followed by 22:15 and 23:00."""
+    assert next_time(cron, interval, last) == expected
+
+
+@pytest.mark.parametrize(
+    ("nodes", "fields", "alien"),
+    [
+        pytest.param([], {}, True, id="no record"),
+        pytest.param([NODE.but(server_id="s")], {}, False, id="its record has its id"),
+        pytest.param([NODE.but(server_id=None)], {}, False, id="its record has its mark"),
+        pytest.param([NODE.but(server_id=None)], {"attempt": "earlier"}, True, id="of an attempt given up"),
+        pytest.param([NODE.but(server_id="s")], {"attempt": "earlier"}, False, id="its id is on record all the same"),
+        pytest.param([NODE.but(server_id=None, provider="other")], {}, False, id="seen through another door"),
+        pytest.param([], {"state": ServerState.DELETING}, False, id="going already"),
+    ],
+)
+def test_a_server_with_our_mark_that_no_record_knows_is_an_alien(
+    nodes: list[Node], fields: dict[str, Any], alien: bool
+) -> None:
+    """Two providers may list the same cloud."""
+    config = make_config(providers=(PROVIDER, "other"), min_ready=0)
+    assert bool(planned(with_server(*nodes, config=config, **fields), DeleteAlien, MUCH_LATER)) is alien
+
+
+def test_an_alien_is_removed_after_a_while() -> None:
+    """Its record may be on its way to us."""
+    view = with_server(since={"s": NOW})
+    assert [each.at for each in planned(view, DeleteAlien, NOW, due=False)] == [NOW + GRACE]
+
+
+def test_the_end_of_an_alien_is_asked_for_again_after_a_while() -> None:
+    """Not at every step."""
+    view = with_server(since={"s": 0.0}, ending={"s": NOW})
+    assert [each.at for each in planned(view, DeleteAlien, NOW, due=False)] == [NOW + DELETE_PATIENCE]
+
+
+def image(upload: str) -> Image:
+    """Return an image that was made for that upload."""
+    return Image(id="image", upload_id=upload, name="x", ready=True)
+
+
+@pytest.mark.parametrize(
+    ("upload", "alien"), [(f"{LABEL}/0000000001/{PROVIDER}", False), (f"{LABEL}/0000000009/{PROVIDER}", True)]
+)
+def test_an_image_with_our_mark_that_no_record_knows_is_removed(upload: str, alien: bool) -> None:
+    """After a while."""
+    cloud = CloudView(listed_at=NOW, images_listed_at=NOW, images={"image": image(upload)})
+    view = make_view(clouds={PROVIDER: cloud})
+    assert not planned(view, DeleteAlienImage, NOW + GRACE - 1)
+    assert bool(planned(view, DeleteAlienImage, NOW + GRACE)) is alien
+
+
+def test_images_are_listed_at_the_start_and_then_at_each_clean_up() -> None:
+    """Every ten minutes, unless said otherwise."""
+    assert planned(make_view(clouds={PROVIDER: CloudView(listed_at=NOW)}), ListImages)
+    (look,) = planned(make_view(), ListImages, LATER, due=False)
+    assert look.at == NOW + 600
