@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from nodepool_lite.actions import images, nodes, prepare, records, removals
+from nodepool_lite.actions import images, nodes, prepare, providers, records, removals
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
 from nodepool_lite.model.errors import (
     GoneError,
@@ -32,8 +32,10 @@ EXECUTORS: Mapping[type[Action], Executor] = MappingProxyType(
         actions.DropServer: records.drop_server,
         actions.DropRequest: records.drop_request,
         actions.MarkBooted: nodes.mark_booted,
-        actions.ListServers: nodes.list_servers,
+        actions.ListServers: providers.list_servers,
+        actions.SweepLeftovers: providers.sweep_leftovers,
         actions.CreateServer: nodes.create_server,
+        actions.GiveAddress: nodes.give_address,
         actions.TestLogin: nodes.test_login,
         actions.CheckNode: nodes.check_node,
         actions.DeleteServer: nodes.delete_server,

@@ -37,8 +37,8 @@ def fail_node(ctx: Context, node: Node, reason: str, *, counts: bool = True, wai
     Raises:
         StoreConflictError: the node has changed since it was read.
     """
-    _keep_console(ctx, node)
     now = ctx.clock.now()
+    node = _with_console(ctx, node, now)
     failed = Write("update", node.to(NodeState.FAILED, now, reason, error=reason))
     for _ in range(ATTEMPTS - 1):
         writes = _backoff(ctx, node, reason, now, wait) if counts and node.state in PENDING else []
@@ -76,15 +76,31 @@ def _backoff(ctx: Context, node: Node, reason: str, now: float, wait: Wait) -> l
     return [Write("create" if before is None else "update", after)]
 
 
-def _keep_console(ctx: Context, node: Node) -> None:
-    """Save the console log of a failed node on this host, if there is one to be had."""
-    if node.server_id is None:
-        return
+def _with_console(ctx: Context, node: Node, now: float) -> Node:
+    """Return the node with its server's console log kept on this host, and with its end told in the history."""
+    cloud = ctx.sightings.clouds().get(node.provider)
+    server = None if cloud is None else cloud.server_of(node)
+    server_id = node.server_id or (None if server is None else server.id)
+    if server_id is None or not _wants_console(ctx, node):
+        return node
     try:
-        text = ctx.driver(node.provider).console_log(node.server_id)
+        text = ctx.driver(node.provider).console_log(server_id)
         if text:
             directory = ctx.node_logs(node.id)
             directory.mkdir(parents=True, exist_ok=True)
             (directory / "console.log").write_text(text)
+            return node.noted(now, f"its console log is kept; it ends: {tail(text)}")
     except (CloudError, OSError) as error:
         ctx.log.warning("console.lost", node=node.id, reason=str(error))
+    return node
+
+
+def tail(text: str) -> str:
+    """Return the last line of a console log that says something, at most 200 characters of it."""
+    lines = (" ".join(line.split()) for line in reversed(text.splitlines()))
+    return next((line[:200] for line in lines if line), "(nothing)")
+
+
+def _wants_console(ctx: Context, node: Node) -> bool:
+    source = config_source(ctx.config(), node.label, node.provider, node.pool)
+    return source is None or source.settings.console_log

@@ -7,7 +7,8 @@ from nodepool_lite.access.keys import cloud_config, new_host_key
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
 from nodepool_lite.actions.failures import Wait, fail_node
 from nodepool_lite.clouds.driver import ServerSpec
-from nodepool_lite.config.settings import PoolLabel, Provider, ProviderPool
+from nodepool_lite.clouds.userdata import combined, is_combinable
+from nodepool_lite.config.settings import CloudImage, PoolLabel, Provider, ProviderImage, ProviderPool
 from nodepool_lite.model.errors import (
     AccessError,
     BadRequestError,
@@ -23,16 +24,16 @@ from nodepool_lite.plan.actions import (
     DeleteAlien,
     DeleteServer,
     FailNode,
-    ListServers,
+    GiveAddress,
     MarkBooted,
     NodeAction,
     TestLogin,
 )
-from nodepool_lite.plan.backoff import PROVIDER_FIRST, PROVIDER_LIMIT, grown
-from nodepool_lite.store.base import Write
 
 LOGIN_RETRY = 0.5
 """Seconds between two attempts to log in to a node that is booting."""
+ADDRESS_PAUSE = 2.0
+"""Seconds until an address is asked for again that was asked for and is not seen."""
 CHECK_TRIES = 3
 """Failed checks in a row, 10 s apart, after which a ready node is given up."""
 
@@ -43,24 +44,6 @@ def current(ctx: Context, action: NodeAction) -> Node | None:
     return node if node is not None and node.version == action.version else None
 
 
-def list_servers(ctx: Context, action: ListServers) -> Outcome:
-    """Ask one provider for all our servers, and for its quota; whether it answers is on record."""
-    asked = ctx.clock.now()
-    try:
-        driver = ctx.driver(action.provider)
-        servers = driver.list_servers()
-        quota = driver.quota()
-    except CloudError as error:
-        _provider_failed(ctx, action.provider, str(error))
-        return DONE
-    ctx.sightings.saw_servers(action.provider, servers, quota, asked, driver.poll_interval)
-    backoff = ctx.store.snapshot().backoffs.get(f"provider/{action.provider}")
-    if backoff is not None:
-        ctx.store.delete(backoff)
-        ctx.log.info("provider.answers", provider=action.provider)
-    return DONE
-
-
 def create_server(ctx: Context, action: CreateServer) -> Outcome:
     """Record that the cloud is being asked, with a fresh mark and host key, and then ask it."""
     node = current(ctx, action)
@@ -68,9 +51,8 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
         return DONE
     provider, pool, settings = _settings(ctx, node)
     driver = ctx.driver(node.provider)
-    build = ctx.store.snapshot().builds.get(node.build)
-    pinned = driver.injects_host_key and pool.host_key_checking and (build is None or build.takes_host_key)
-    host_key = new_host_key() if pinned else None
+    injected = driver.injects_host_key and pool.host_key_checking and _takes_host_key(ctx, node, provider, settings)
+    host_key = new_host_key() if injected else None
     hostname = node.hostname or hostname_of(provider, node)
     node = ctx.store.update(
         node.but(
@@ -82,9 +64,9 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
             host_key_source="" if host_key is None else "injected",
         )
     )
-    user_data = "" if host_key is None else cloud_config(hostname, host_key)
+    user_data = combined("" if host_key is None else cloud_config(hostname, host_key), settings.userdata)
     try:
-        server_id = driver.create_server(_spec(ctx, node, settings, user_data))
+        server_id = driver.create_server(_spec(ctx, node, provider, settings, user_data))
     except TryAgainLaterError as error:
         ctx.notes[node.id] = str(error)
         return DONE if error.retry_after is None else Again(error.retry_after, str(error))
@@ -99,6 +81,22 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
         ctx.sightings.look_again(node.provider, ctx.clock.now())
     ctx.log.info("server.asked", node=node.id, label=node.label, provider=node.provider, server=server_id)
     return DONE
+
+
+def give_address(ctx: Context, action: GiveAddress) -> Outcome:
+    """Have the cloud give the node's server an address; the next list shows it."""
+    node = current(ctx, action)
+    if node is None:
+        return DONE
+    try:
+        ctx.driver(action.provider).give_address(action.server)
+    except CapacityError as error:
+        fail_node(ctx, node, str(error), wait=Wait.FOR_ROOM)
+    except BadRequestError as error:
+        fail_node(ctx, node, str(error), wait=Wait.AT_ONCE)
+    finally:
+        ctx.sightings.look_again(action.provider, ctx.clock.now())
+    return Again(ADDRESS_PAUSE, "the address was asked for")
 
 
 def mark_booted(ctx: Context, action: MarkBooted) -> Outcome:
@@ -205,28 +203,20 @@ def _delete(ctx: Context, provider: str, server: str) -> Outcome:
     return DONE
 
 
-def _provider_failed(ctx: Context, provider: str, reason: str) -> None:
-    """Record that a provider does not answer, and when to try again."""
-    settings = ctx.config().provider(provider)
-    if settings is None:
-        return
-    name = f"provider/{provider}"
-    before = ctx.store.snapshot().backoffs.get(name)
-    after = grown(
-        before,
-        name,
-        reason,
-        ctx.clock.now(),
-        fingerprint=settings.fingerprint,
-        first=PROVIDER_FIRST,
-        limit=PROVIDER_LIMIT,
-    )
-    ctx.store.transact([Write("create" if before is None else "update", after)])
-    if before is None:
-        ctx.log.warning("provider.silent", provider=provider, reason=reason)
+def _takes_host_key(ctx: Context, node: Node, provider: Provider, settings: PoolLabel) -> bool:
+    """Tell whether the node's server takes the host key that we make: by its image, its config drive and user data."""
+    build = ctx.store.snapshot().builds.get(node.build)
+    takes = build is None or build.takes_host_key
+    return takes and _config_drive(provider, settings) and is_combinable(settings.userdata)
 
 
-def _spec(ctx: Context, node: Node, settings: PoolLabel, user_data: str) -> ServerSpec:
+def _config_drive(provider: Provider, settings: PoolLabel) -> bool:
+    images: tuple[ProviderImage | CloudImage, ...] = (*provider.diskimages, *provider.cloud_images)
+    wanted = settings.diskimage or settings.cloud_image
+    return next((image.config_drive for image in images if image.name == wanted), True)
+
+
+def _spec(ctx: Context, node: Node, provider: Provider, settings: PoolLabel, user_data: str) -> ServerSpec:
     return ServerSpec(
         pool_id=ctx.pool_id,
         node_id=node.id,
@@ -241,6 +231,8 @@ def _spec(ctx: Context, node: Node, settings: PoolLabel, user_data: str) -> Serv
         disk=settings.disk,
         user_data=user_data,
         settings=settings.model_dump(mode="json"),
+        set_id=node.set_id if node.subnodes or node.primary is not None else "",
+        config_drive=_config_drive(provider, settings),
     )
 
 
@@ -262,5 +254,6 @@ def fail(ctx: Context, action: FailNode) -> Outcome:
         return DONE
     note = ctx.notes.get(node.id, "")
     reason = f"{action.why}: {note}" if note and note not in action.why else action.why
-    fail_node(ctx, node, reason, counts=action.counts)
+    wait = Wait.FOR_ROOM if action.no_room else Wait.AFTER_RETRIES
+    fail_node(ctx, node, reason, counts=action.counts, wait=wait)
     return DONE

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from nodepool_lite.clouds.driver import Image, Quota, Server
+from nodepool_lite.clouds.driver import Image, Need, Quota, Server
 from nodepool_lite.plan.view import CloudView
 
 
@@ -27,7 +27,16 @@ class Sightings:
         with self._lock:
             return dict(self._checked)
 
-    def saw_servers(self, provider: str, servers: Sequence[Server], quota: Quota, asked: float, poll: float) -> None:
+    def saw_servers(
+        self,
+        provider: str,
+        servers: Sequence[Server],
+        quota: Quota,
+        asked: float,
+        *,
+        poll: float,
+        needs: Mapping[tuple[str, str], Need] | None = None,
+    ) -> None:
         """Remember a server list that was asked for at `asked`; `poll` is the driver's interval in seconds."""
         with self._lock:
             before = self._clouds.get(provider, CloudView())
@@ -42,6 +51,7 @@ class Sightings:
                 listed_at=asked,
                 poll_interval=poll,
                 quota=quota,
+                needs=needs or {},
                 stale=stale,
             )
 
@@ -51,6 +61,11 @@ class Sightings:
             before = self._clouds.get(provider, CloudView())
             found = {image.id: image for image in images}
             self._clouds[provider] = replace(before, images=found, images_listed_at=asked)
+
+    def swept(self, provider: str, began: float) -> None:
+        """Remember when left-overs were last looked for."""
+        with self._lock:
+            self._clouds[provider] = replace(self._clouds.get(provider, CloudView()), swept_at=began)
 
     def look_again(self, provider: str, now: float) -> None:
         """Say that something was asked of the provider, so that lists asked for before `now` are out of date."""

@@ -1,4 +1,4 @@
-"""The threads that carry out actions: two bounded pools for short ones, one thread each for long ones."""
+"""The threads that carry out actions: a bounded pool for each lane of short ones, one thread each for long ones."""
 
 import queue
 import threading
@@ -14,13 +14,14 @@ Job = tuple[Callable[[], Outcome], Callable[[Outcome], None]]
 class ThreadWorkers:
     """Started by the loop's thread; `done` callbacks come from the workers, followed by one call of `wake`.
 
-    What goes into nodes has threads of its own: however many nodes do not answer, the clouds are still worked on.
+    What goes into nodes has threads of its own: however many nodes do not answer, the clouds are still worked on. So
+    has each provider, and its lists have one more: however long creations wait for their turn, lists do not.
     """
 
     def __init__(self, count: int, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._clouds = _Pool("cloud", count, self._run)
-        self._nodes = _Pool("node", count, self._run)
+        self._count = count
+        self._pools: dict[str, _Pool] = {}
         self._long: list[threading.Thread] = []
 
     def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
@@ -32,12 +33,15 @@ class ThreadWorkers:
             self._long.append(thread)
             thread.start()
         else:
-            (self._nodes if action.goes_in else self._clouds).put((work, done))
+            if action.lane not in self._pools:
+                self._pools[action.lane] = _Pool(action.lane, self._count, self._run)
+            self._pools[action.lane].put((work, done))
 
     def close(self, timeout: float) -> None:
         """Take no more work, and wait up to `timeout` seconds in all for what is under way."""
         deadline = time.monotonic() + timeout
-        for thread in (*self._long, *self._clouds.close(), *self._nodes.close()):
+        pools = [thread for pool in self._pools.values() for thread in pool.close()]
+        for thread in (*self._long, *pools):
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self, job: Job) -> None:

@@ -68,3 +68,5 @@ class Backoff(Record):
     next_try: float
     fingerprint: str = ""
     """Hash of the configuration that failed: when that changes, the back-off is void."""
+    looked: bool = False
+    """Found by a look at what the provider has, before anything was tried: gone as soon as a look finds it mended."""

@@ -22,6 +22,11 @@ class Action:
         """What is being acted on: at most one action per key is carried out at a time."""
         raise NotImplementedError
 
+    @property
+    def lane(self) -> str:
+        """Which threads carry it out: what waits in one lane holds up nothing in another."""
+        return "node" if self.goes_in else "cloud"
+
 
 @dataclass(frozen=True, kw_only=True)
 class NodeAction(Action):
@@ -129,22 +134,35 @@ class ForgetBackoff(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListServers(Action):
-    """Ask a provider for all our servers at once."""
+class ProviderAction(Action):
+    """Something that is asked of a provider as a whole."""
 
     provider: str
+
+    @property
+    def lane(self) -> str:
+        """Threads of the provider's own: a slow cloud holds up no other."""
+        return f"cloud/{self.provider}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListServers(ProviderAction):
+    """Ask a provider for all our servers at once."""
 
     @property
     def key(self) -> str:
         """One list per provider at a time."""
         return f"list/{self.provider}"
 
+    @property
+    def lane(self) -> str:
+        """A thread of its own: it waits for no other call."""
+        return self.key
+
 
 @dataclass(frozen=True, kw_only=True)
-class ListImages(Action):
+class ListImages(ProviderAction):
     """Ask a provider for all our images at once."""
-
-    provider: str
 
     @property
     def key(self) -> str:
@@ -153,8 +171,37 @@ class ListImages(Action):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateServer(NodeAction):
+class SweepLeftovers(ProviderAction):
+    """Remove what came with servers of ours that are gone: floating IPs, ports, volumes."""
+
+    @property
+    def key(self) -> str:
+        """One sweep per provider at a time."""
+        return f"sweep/{self.provider}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerAction(NodeAction):
+    """Something that is asked of the cloud about a node's server."""
+
+    provider: str = ""
+
+    @property
+    def lane(self) -> str:
+        """The provider's own threads."""
+        return f"cloud/{self.provider}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateServer(ServerAction):
     """Ask the cloud for the node's server."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GiveAddress(ServerAction):
+    """Ask the cloud for an address by which the node's server can be reached."""
+
+    server: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,10 +240,12 @@ class FailNode(NodeAction):
 
     counts: bool = True
     """Whether it tells something about the label at this provider, so that the back-off grows."""
+    no_room: bool = False
+    """The provider had no room for it: it is set aside for this label at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteServer(NodeAction):
+class DeleteServer(ServerAction):
     """Ask the cloud to delete the node's server."""
 
     server: str
@@ -217,10 +266,9 @@ class ForgetNode(NodeAction):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteAlien(Action):
+class DeleteAlien(ProviderAction):
     """Delete a server that carries our mark and that no record knows."""
 
-    provider: str
     server: str
 
     @property
@@ -325,10 +373,9 @@ class DeleteUpload(UploadAction):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteAlienImage(Action):
+class DeleteAlienImage(ProviderAction):
     """Delete an image that carries our mark and that no record knows."""
 
-    provider: str
     image: str
 
     @property

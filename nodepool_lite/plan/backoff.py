@@ -44,4 +44,6 @@ def grown(
     failures = base.failures + 1
     exponent = min(failures - free - 1, 30)
     wait = 0.0 if failures <= free else min(first * 2.0**exponent, limit)
-    return base.but(failures=failures, error=error, last=now, next_try=now + wait, fingerprint=fingerprint)
+    return base.but(
+        failures=failures, error=error, last=now, next_try=now + wait, fingerprint=fingerprint, looked=False
+    )

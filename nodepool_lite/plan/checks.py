@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from nodepool_lite.clouds.driver import Server, ServerState
 from nodepool_lite.model.node import NodeState
-from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages
+from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages, SweepLeftovers
 from nodepool_lite.plan.schedule import next_time
 from nodepool_lite.plan.view import View
 
@@ -58,6 +58,19 @@ def alien_images(view: View) -> Iterator[DeleteAlienImage | ListImages]:
                 yield DeleteAlienImage(at=last + GRACE, why="no record knows it", provider=name, image=image.id)
 
 
+def leftovers(view: View) -> Iterator[SweepLeftovers]:
+    """Yield the next look for what servers left behind, at each provider that this process leads."""
+    for name, cloud in view.clouds.items():
+        if f"provider/{name}" in view.leads and cloud.listed_at is not None:
+            last = cloud.listed_at if cloud.swept_at is None else cloud.swept_at
+            first = cloud.swept_at is None
+            due = last if first else next_time(view.config.cleanup_cron, view.config.cleanup_interval, last)
+            yield SweepLeftovers(at=due, why="cleanup", provider=name)
+
+
 def _is_known(view: View, server: Server) -> bool:
+    """A second server of one attempt, made because an answer was lost, is known until the node has taken the other."""
     node = view.records.nodes.get(server.node_id)
-    return node is not None and (node.server_id == server.id or node.attempt == server.attempt)
+    if node is None:
+        return False
+    return node.attempt == server.attempt if node.server_id is None else node.server_id == server.id

@@ -36,7 +36,7 @@ def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], no
             stuck.add(label)
             continue
         found.append(_placement(choice))
-        room.add(choice)
+        room.add(view, choice)
         if len(found) == BATCH:
             break
     return tuple(found)
@@ -77,6 +77,8 @@ def hindrance(view: View, source: Source, room: Room, now: float) -> str:
     if f"provider/{provider.name}" not in view.records.leaders:
         return f"no launcher drives provider {provider.name}"
     silent = view.provider_backoff(provider)
+    if silent is None and f"provider/{provider.name}" in view.leads and provider.name not in view.clouds:
+        return f"provider {provider.name} has not been asked yet"
     if silent is not None:
         return f"provider {provider.name} cannot be used: {silent.error}"
     return _patience(view, source, room, now)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from nodepool_lite.plan import builds, uploads
 from nodepool_lite.plan.actions import Action
-from nodepool_lite.plan.checks import alien_images, aliens, checks
+from nodepool_lite.plan.checks import alien_images, aliens, checks, leftovers
 from nodepool_lite.plan.demand import demands
 from nodepool_lite.plan.generation import sources
 from nodepool_lite.plan.launch import crowded_out, launches
@@ -39,6 +39,7 @@ def _all(view: View, now: float) -> Iterator[Action]:
     yield from progress(view, now)
     yield from aliens(view)
     yield from alien_images(view)
+    yield from leftovers(view)
     yield from checks(view, now)
     yield from builds.interrupted(view)
     yield from builds.builds(view, now)

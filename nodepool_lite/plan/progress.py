@@ -14,6 +14,7 @@ from nodepool_lite.plan.actions import (
     DropServer,
     FailNode,
     ForgetNode,
+    GiveAddress,
     ListServers,
     MarkBooted,
     Prepare,
@@ -69,8 +70,8 @@ class _Steps:
         for node in nodes:
             if node.state is NodeState.BUILDING and node.asked is None and self.view.set_is_whole(node):
                 queues.setdefault(node.label, deque()).append(node)
-        if not queues or not self._answers:
-            return
+        if not queues or not self._answers or self.cloud.listed_at is None:
+            return  # before the first list it is not known what is there already
         booting = Counter(node.label for node in nodes if _is_booting(node))
         asked = Counter(node.pool for node in nodes if node.asked is not None)
         limits = {pool.name: pool.max_servers for pool in self.provider.pools}
@@ -83,7 +84,7 @@ class _Steps:
             if limit is None or asked[node.pool] < limit:
                 asked[node.pool] += 1
                 booting[label] += 1
-                yield CreateServer(at=self.now, why="the node is wanted", node=node.id, version=node.version)
+                yield self._creation(node, self.now, "the node is wanted")
 
     def _step(self, node: Node) -> Iterator[Action]:
         match node.state:
@@ -115,9 +116,16 @@ class _Steps:
         elif server.state is ServerState.ACTIVE and server.address is not None:
             yield MarkBooted(at=self.now, why="the server runs", node=node.id, version=node.version, server=server.id)
         elif server.state in {ServerState.ERROR, ServerState.STOPPED}:
-            yield _failure(node, _fault(server))
+            yield _failure(node, _fault(server), no_room=server.no_room)
+        elif server.lacks_address and self.now < overdue and self._answers:
+            name, why = self.provider.name, "it runs, and cannot be reached yet"
+            yield GiveAddress(at=self.now, why=why, node=node.id, version=node.version, provider=name, server=server.id)
+            yield late
         else:
             yield late
+
+    def _creation(self, node: Node, at: float, why: str) -> CreateServer:
+        return CreateServer(at=at, why=why, node=node.id, version=node.version, provider=self.provider.name)
 
     def _repetition(self, node: Node, answered: float) -> Iterator[Action]:
         """Ask again, after a pause that doubles each time; a few attempts in vain are a failure."""
@@ -125,9 +133,7 @@ class _Steps:
             yield _failure(node, f"no server came of {node.tries} requests")
         elif self._answers:
             pause = min(SETTLE * 2.0 ** (node.tries - 1), LONGEST_PAUSE)
-            yield CreateServer(
-                at=answered + pause, why="no server came of the last request", node=node.id, version=node.version
-            )
+            yield self._creation(node, answered + pause, "no server came of the last request")
 
     def _broken(self, node: Node) -> list[Action]:
         """What a running node's server tells: nothing, or that the node is lost."""
@@ -201,6 +207,7 @@ class _Steps:
                 why="the node has ended",
                 node=node.id,
                 version=node.version,
+                provider=self.provider.name,
                 server=server.id,
             )
 
@@ -208,15 +215,18 @@ class _Steps:
         silent = self.view.provider_backoff(self.provider)
         if silent is not None:
             return ListServers(at=silent.next_try, why="it did not answer", provider=self.provider.name)
-        if self.cloud.listed_at is None or self.cloud.stale is not None:
-            return ListServers(at=self.now, why="something has just been asked for", provider=self.provider.name)
+        if self.cloud.listed_at is None:
+            return ListServers(at=self.now, why="it has not been asked yet", provider=self.provider.name)
+        soon = self.cloud.listed_at + self.cloud.poll_interval
+        if self.cloud.stale is not None:
+            return ListServers(at=soon, why="something has just been asked for", provider=self.provider.name)
         idle = min(self.cloud.poll_interval * IDLE_POLLS, self.view.config.cleanup_interval)
-        interval = self.cloud.poll_interval if any(_expects_change(node) for node in nodes) else idle
-        return ListServers(at=self.cloud.listed_at + interval, why="time to look", provider=self.provider.name)
+        due = soon if any(_expects_change(node) for node in nodes) else self.cloud.listed_at + idle
+        return ListServers(at=due, why="time to look", provider=self.provider.name)
 
 
-def _failure(node: Node, why: str, at: float = 0.0, *, counts: bool = True) -> FailNode:
-    return FailNode(at=at, why=why, node=node.id, version=node.version, counts=counts)
+def _failure(node: Node, why: str, at: float = 0.0, *, counts: bool = True, no_room: bool = False) -> FailNode:
+    return FailNode(at=at, why=why, node=node.id, version=node.version, counts=counts, no_room=no_room)
 
 
 def _is_booting(node: Node) -> bool:

@@ -1,16 +1,18 @@
 """How much room there is: what the nodes of each pool and provider take of its limits and its quota."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nodepool_lite.clouds.driver import Quota
+from nodepool_lite.clouds.driver import Need, Quota
 from nodepool_lite.model.node import PENDING, Node, NodeState
 from nodepool_lite.plan.generation import Source
-from nodepool_lite.plan.view import View
+from nodepool_lite.plan.view import CloudView, View
 
 DEFAULT_CORES, DEFAULT_RAM = 1, 1024
 """What a server is taken to need where its label does not say: cores, and MiB of RAM."""
+COUNTED_AFTER = 2.0
+"""Seconds that a cloud may take until its figures include a server that was asked for."""
 
 
 @dataclass
@@ -20,43 +22,49 @@ class Room:
     servers: Counter[tuple[str, str]] = field(default_factory=Counter)
     cores: Counter[tuple[str, str]] = field(default_factory=Counter)
     ram: Counter[tuple[str, str]] = field(default_factory=Counter)
-    unlisted: Counter[str] = field(default_factory=Counter)
-    """Servers per provider that its quota figures do not include yet."""
+    uncounted: dict[str, Counter[str]] = field(default_factory=dict)
+    """What is taken of each provider's quota that its figures do not include yet."""
     probing: Counter[str] = field(default_factory=Counter)
     """Nodes on the way per back-off id: while one is in force, one at a time is tried."""
 
-    def add(self, source: Source) -> None:
+    def add(self, view: View, source: Source) -> None:
         """Count one more node (with its sub-nodes) from this source."""
         servers = 1 + source.label.subnodes
-        place = (source.provider.name, source.pool.name)
-        cores, ram = need(source)
-        self.servers[place] += servers
-        self.cores[place] += cores * servers
-        self.ram[place] += ram * servers
-        self.unlisted[source.provider.name] += servers
+        takes = need(view, source)
+        self.take((source.provider.name, source.pool.name), takes, servers)
+        self.expect(source.provider.name, takes, servers)
         self.probing[source.backoff_id] += 1
 
+    def expect(self, provider: str, takes: Need, servers: int = 1) -> None:
+        """Count servers that the provider's own figures do not include yet."""
+        self.uncounted.setdefault(provider, Counter()).update(_parts(takes, servers))
 
-def need(source: Source) -> tuple[int, int]:
-    """Return (cores, MiB of RAM) that one server of this source takes."""
-    return source.settings.cores or DEFAULT_CORES, source.settings.min_ram or DEFAULT_RAM
+    def take(self, place: tuple[str, str], takes: Need, servers: int = 1) -> None:
+        """Count servers of a pool of a provider."""
+        self.servers[place] += servers
+        self.cores[place] += takes.cores * servers
+        self.ram[place] += takes.ram * servers
+
+
+def need(view: View, source: Source) -> Need:
+    """Return what one server of this source takes: in the driver's words, or else as the label says."""
+    cloud = view.clouds.get(source.provider.name)
+    found = None if cloud is None else cloud.needs.get((source.pool.name, source.label.name))
+    return found or Need(cores=source.settings.cores or DEFAULT_CORES, ram=source.settings.min_ram or DEFAULT_RAM)
 
 
 def occupied(view: View, ways: Iterable[Source]) -> Room:
     """Return what the existing nodes occupy."""
     room = Room()
-    needs = {(way.label.name, way.provider.name, way.pool.name): need(way) for way in ways}
+    needs = {(way.label.name, way.provider.name, way.pool.name): need(view, way) for way in ways}
     for node in view.nodes():
         if not _occupies(node):
             continue
         place = (node.provider, node.pool)
-        cores, ram = needs.get((node.label, *place), (DEFAULT_CORES, DEFAULT_RAM))
-        room.servers[place] += 1
-        room.cores[place] += cores
-        room.ram[place] += ram
-        cloud = view.clouds.get(node.provider)
-        if cloud is None or cloud.server_of(node) is None:
-            room.unlisted[node.provider] += 1
+        takes = needs.get((node.label, *place), Need(cores=DEFAULT_CORES, ram=DEFAULT_RAM))
+        room.take(place, takes)
+        if not _is_counted(view.clouds.get(node.provider), node):
+            room.expect(node.provider, takes)
         if node.state in PENDING and node.primary is None:
             room.probing[f"launch/{node.label}@{node.provider}"] += 1
     return room
@@ -65,12 +73,11 @@ def occupied(view: View, ways: Iterable[Source]) -> Room:
 def full(view: View, source: Source, room: Room) -> str:
     """Return which limit leaves no room for one more node of this source, in one sentence; empty when there is room."""
     place = (source.provider.name, source.pool.name)
-    servers = 1 + source.label.subnodes
-    cores, ram = need(source)
+    servers, takes = 1 + source.label.subnodes, need(view, source)
     limits = (
         ("max-servers", source.pool.max_servers, room.servers[place], servers),
-        ("max-cores", source.pool.max_cores, room.cores[place], cores * servers),
-        ("max-ram", source.pool.max_ram, room.ram[place], ram * servers),
+        ("max-cores", source.pool.max_cores, room.cores[place], takes.cores * servers),
+        ("max-ram", source.pool.max_ram, room.ram[place], takes.ram * servers),
     )
     for name, limit, used, more in limits:
         if limit is not None and used + more > limit:
@@ -78,19 +85,36 @@ def full(view: View, source: Source, room: Room) -> str:
     cloud = view.clouds.get(source.provider.name)
     if cloud is None or source.pool.ignore_provider_quota:
         return ""
-    return _over_quota(cloud.quota, source.provider.name, room.unlisted[source.provider.name] + servers, cores, ram)
+    wanted = room.uncounted.get(source.provider.name, Counter()) + Counter(_parts(takes, servers))
+    return _over_quota(cloud.quota, source.provider.name, wanted, _parts(takes, servers))
 
 
-def _over_quota(quota: Quota, provider: str, more: int, cores: int, ram: int) -> str:
+def _parts(takes: Need, servers: int) -> dict[str, int]:
+    """Return what servers take of each limit of a quota."""
+    return {"servers": servers, **{name: value * servers for name, value in takes.model_dump().items()}}
+
+
+def _over_quota(quota: Quota, provider: str, wanted: Mapping[str, int], more: Mapping[str, int]) -> str:
     limits = (
-        ("servers", quota.servers, quota.servers_used, more),
-        ("cores", quota.cores, quota.cores_used, more * cores),
-        ("RAM (MiB)", quota.ram, quota.ram_used, more * ram),
+        ("servers", "servers", quota.servers, quota.servers_used),
+        ("cores", "cores", quota.cores, quota.cores_used),
+        ("ram", "RAM (MiB)", quota.ram, quota.ram_used),
+        ("addresses", "floating IPs", quota.addresses, quota.addresses_used),
+        ("volumes", "volumes", quota.volumes, quota.volumes_used),
+        ("gigabytes", "volumes (GiB)", quota.gigabytes, quota.gigabytes_used),
     )
-    for name, limit, used, wanted in limits:
-        if limit is not None and used + wanted > limit:
-            return f"the quota of {provider} for {name} is used up ({used} of {limit}, {wanted} more wanted)"
+    for key, name, limit, used in limits:
+        if limit is not None and more[key] and used + wanted[key] > limit:
+            return f"the quota of {provider} for {name} is used up ({used} of {limit}, {wanted[key]} more wanted)"
     return ""
+
+
+def _is_counted(cloud: CloudView | None, node: Node) -> bool:
+    """Tell whether a provider's figures include what a node takes."""
+    if cloud is None or cloud.server_of(node) is None:
+        return False
+    at = cloud.quota.at
+    return at is None or (node.asked is not None and node.asked + COUNTED_AFTER < at)
 
 
 def _occupies(node: Node) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from nodepool_lite.clouds.driver import Image, Quota, Server
+from nodepool_lite.clouds.driver import Image, Need, Quota, Server
 from nodepool_lite.config.settings import Config, Provider
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
@@ -32,6 +32,10 @@ class CloudView:
     """Server id -> when this process asked for its end, while it is still listed."""
     poll_interval: float = 1.0
     quota: Quota = field(default_factory=Quota)
+    needs: Mapping[tuple[str, str], Need] = field(default_factory=dict)
+    """(pool, label) -> what one server takes there; absent for labels that cannot be made."""
+    swept_at: float | None = None
+    """When left-overs were last looked for."""
 
     def server_of(self, node: Node) -> Server | None:
         """Return the server that was made for this node's present attempt, if the last list had it."""

@@ -1,0 +1,112 @@
+"""Looking at a provider: its servers, its quota, whether it has what the settings name, and what was left behind."""
+
+from collections.abc import Mapping
+
+from nodepool_lite.actions.context import DONE, Context, Outcome
+from nodepool_lite.clouds.driver import Driver, Need
+from nodepool_lite.config.settings import Provider
+from nodepool_lite.model.errors import BadRequestError, CloudError
+from nodepool_lite.model.pool import Backoff
+from nodepool_lite.plan.actions import ListServers, SweepLeftovers
+from nodepool_lite.plan.backoff import PROVIDER_FIRST, PROVIDER_LIMIT, grown
+from nodepool_lite.plan.generation import config_source
+from nodepool_lite.store.base import Write
+
+LOOK_AGAIN = 600.0
+"""Seconds for which a label that cannot be made is left alone, unless a look at the names finds it mended before."""
+
+
+def list_servers(ctx: Context, action: ListServers) -> Outcome:
+    """Ask one provider for all our servers, and for its quota; whether it answers is on record."""
+    asked = ctx.clock.now()
+    provider = ctx.config().provider(action.provider)
+    if provider is None:
+        return DONE
+    try:
+        driver = ctx.driver(action.provider)
+        servers = driver.list_servers()
+        quota = driver.quota()
+        needs = _needs(ctx, provider, driver)
+    except CloudError as error:
+        _silent(ctx, provider, str(error))
+        return DONE
+    ctx.sightings.saw_servers(action.provider, servers, quota, asked, poll=driver.poll_interval, needs=needs)
+    backoff = ctx.store.snapshot().backoffs.get(f"provider/{action.provider}")
+    if backoff is not None:
+        ctx.store.delete(backoff)
+        ctx.log.info("provider.answers", provider=action.provider)
+    return DONE
+
+
+def sweep_leftovers(ctx: Context, action: SweepLeftovers) -> Outcome:
+    """Remove what came with servers of ours that are gone."""
+    began = ctx.clock.now()
+    for removed in ctx.driver(action.provider).sweep_leftovers():
+        ctx.log.warning("leftover.removed", provider=action.provider, removed=removed)
+    ctx.sightings.swept(action.provider, began)
+    return DONE
+
+
+def _needs(ctx: Context, provider: Provider, driver: Driver) -> Mapping[tuple[str, str], Need]:
+    """Return what a server of each label takes; for one that cannot be made, the reason is put on record."""
+    found: dict[tuple[str, str], Need] = {}
+    for pool in provider.pools:
+        for label in pool.labels:
+            try:
+                found[pool.name, label.name] = driver.need(pool, label)
+            except BadRequestError as error:
+                _impossible(ctx, provider, pool.name, label.name, str(error))
+            else:
+                _possible(ctx, provider, pool.name, label.name)
+    return found
+
+
+def _impossible(ctx: Context, provider: Provider, pool: str, label: str, reason: str) -> None:
+    """Record that a label cannot be made, before anybody tries."""
+    source = config_source(ctx.config(), label, provider.name, pool)
+    if source is None:
+        return
+    now = ctx.clock.now()
+    before = ctx.store.snapshot().backoffs.get(source.backoff_id)
+    after = Backoff(
+        id=source.backoff_id,
+        failures=1,
+        error=reason,
+        since=now,
+        last=now,
+        next_try=now + LOOK_AGAIN,
+        fingerprint=source.fingerprint,
+        looked=True,
+    )
+    if before is None:
+        ctx.store.create(after)
+        ctx.log.warning("label.impossible", label=label, provider=provider.name, reason=reason)
+    elif (before.error, before.fingerprint) != (reason, source.fingerprint) or before.next_try < now + LOOK_AGAIN / 2:
+        ctx.store.update(after.but(version=before.version, order=before.order, since=before.since))
+
+
+def _possible(ctx: Context, provider: Provider, pool: str, label: str) -> None:
+    """Forget what an earlier look found wrong; what a launch found out stays."""
+    source = config_source(ctx.config(), label, provider.name, pool)
+    backoff = None if source is None else ctx.store.snapshot().backoffs.get(source.backoff_id)
+    if source is not None and backoff is not None and backoff.looked and backoff.fingerprint == source.fingerprint:
+        ctx.store.delete(backoff)
+        ctx.log.info("label.possible", label=label, provider=provider.name)
+
+
+def _silent(ctx: Context, provider: Provider, reason: str) -> None:
+    """Record that a provider does not answer, and when to try again."""
+    name = f"provider/{provider.name}"
+    before = ctx.store.snapshot().backoffs.get(name)
+    after = grown(
+        before,
+        name,
+        reason,
+        ctx.clock.now(),
+        fingerprint=provider.fingerprint,
+        first=PROVIDER_FIRST,
+        limit=PROVIDER_LIMIT,
+    )
+    ctx.store.transact([Write("create" if before is None else "update", after)])
+    if before is None:
+        ctx.log.warning("provider.silent", provider=provider.name, reason=reason)
