@@ -309,7 +309,7 @@ class Config(Section):
     cleanup_interval: Duration = 600.0
     """Time between two searches for servers without a record and records without a server."""
     check_cron: str = ""
-    """When to check, as a cron expression of five fields; wins over the interval."""
+    """When to check, as a cron expression of five fields in the host's local time; wins over the interval."""
     cleanup_cron: str = ""
     """As `check-cron`, for the clean-up."""
     failed_retention: Duration = 3600.0

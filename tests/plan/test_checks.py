@@ -1,16 +1,19 @@
 """Checks and aliens: logging in to ready nodes on schedule, and removing what no record knows."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from nodepool_lite.clouds.driver import Image, ServerState
+from nodepool_lite.model.image import UploadState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages
 from nodepool_lite.plan.checks import GRACE
 from nodepool_lite.plan.schedule import next_time
 from nodepool_lite.plan.view import DELETE_PATIENCE, CloudView, View
-from nodepool_lite.testing import LABEL, NOW, PROVIDER, make_config, make_node
+from nodepool_lite.testing import LABEL, NOW, PROVIDER, make_config, make_node, make_upload, numbered
 from tests.plan.views import LATER, make_server, make_view, planned
 
 NODE = make_node(1, attempt="a")
@@ -60,6 +63,30 @@ def test_a_cron_expression_wins_over_the_interval(cron: str, interval: float, la
     assert next_time(cron, interval, last) == expected
 
 
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process live in a place with summer time."""
+    with monkeypatch.context() as place:
+        place.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        next_time.cache_clear()
+        yield
+    time.tzset()
+    next_time.cache_clear()
+
+
+@pytest.mark.usefixtures("berlin")
+def test_cron_means_the_time_on_the_wall() -> None:
+    """Half past three at night is 01:30 UTC in summer and 02:30 UTC in winter; a change of the clock is no stop."""
+    summer, winter = 1_720_000_000.0, 1_700_000_000.0
+    assert next_time("30 3 * * *", 300.0, summer) % 86400 == 1.5 * 3600
+    assert next_time("30 3 * * *", 300.0, winter) % 86400 == 2.5 * 3600
+    moment = 1_729_983_000.0  # 2024-10-27 00:50, two hours before the end of summer time
+    for _ in range(20):
+        before, moment = moment, next_time("*/15 * * * *", 300.0, moment)
+        assert 0 < moment - before <= 900
+
+
 @pytest.mark.parametrize(
     ("nodes", "fields", "alien"),
     [
@@ -92,18 +119,26 @@ def test_the_end_of_an_alien_is_asked_for_again_after_a_while() -> None:
     assert [each.at for each in planned(view, DeleteAlien, NOW, due=False)] == [NOW + DELETE_PATIENCE]
 
 
-def image(upload: str) -> Image:
-    """Return an image that was made for that upload."""
-    return Image(id="image", upload_id=upload, name="x", ready=True)
+def image(number: int, image_id: str) -> Image:
+    """Return an image that was made for the upload of that build."""
+    upload = f"{LABEL}/{numbered(number)}/{PROVIDER}"
+    return Image(id=image_id, upload_id=upload, name="x", ready=True)
 
 
 @pytest.mark.parametrize(
-    ("upload", "alien"), [(f"{LABEL}/0000000001/{PROVIDER}", False), (f"{LABEL}/0000000009/{PROVIDER}", True)]
+    ("found", "alien"),
+    [
+        pytest.param(image(1, "image-0000000001"), False, id="its upload has it"),
+        pytest.param(image(1, "image-x"), True, id="left of an earlier upload of the same build"),
+        pytest.param(image(2, "image-x"), False, id="its upload is under way"),
+        pytest.param(image(9, "image-x"), True, id="no upload"),
+    ],
 )
-def test_an_image_with_our_mark_that_no_record_knows_is_removed(upload: str, alien: bool) -> None:
+def test_an_image_with_our_mark_that_no_record_knows_is_removed(found: Image, alien: bool) -> None:
     """After a while."""
-    cloud = CloudView(listed_at=NOW, images_listed_at=NOW, images={"image": image(upload)})
-    view = make_view(clouds={PROVIDER: cloud})
+    cloud = CloudView(listed_at=NOW, images_listed_at=NOW, images={found.id: found})
+    uploading = make_upload(2, state=UploadState.UPLOADING)
+    view = make_view(uploading, clouds={PROVIDER: cloud})
     assert not planned(view, DeleteAlienImage, NOW + GRACE - 1)
     assert bool(planned(view, DeleteAlienImage, NOW + GRACE)) is alien
 
