@@ -30,7 +30,12 @@ class Node:
         """Write the config drive as the pool does."""
         latest = self.drive / "openstack/latest"
         latest.mkdir(parents=True, exist_ok=True)
-        metadata = {"uuid": uuid, "public_keys": {"k": f"{USER_KEY}\n"}, "hostname": f"{hostname}.novalocal"}
+        metadata = {
+            "uuid": uuid,
+            "public_keys": {"k": f"{USER_KEY}\n"},
+            "hostname": f"{hostname}.novalocal",
+            "random_seed": "c2VlZA==",
+        }
         (latest / "meta_data.json").write_text(json.dumps(metadata))
         if key is not None:
             private = "".join(f"    {line}\n" for line in key.read_text().splitlines())
@@ -60,7 +65,7 @@ class Node:
 def node(tmp_path: Path) -> Node:
     """Give a machine that has not booted yet, with host keys of the build and a name of the image."""
     root = tmp_path / "root"
-    for directory in ("etc/ssh", "run", "var/lib", "root"):
+    for directory in ("dev", "etc/ssh", "run", "var/lib", "root"):
         (root / directory).mkdir(parents=True)
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 debian\n")
     (root / "etc/nodepool-firstboot.conf").write_text("user=root\nwait=0\n")
@@ -101,6 +106,15 @@ def test_the_node_gets_its_name(node: Node, key: Path) -> None:
 
     assert (node.root / "etc/hostname").read_text() == "debian-12-0000000042\n"
     assert (node.root / "etc/hosts").read_text() == "127.0.0.1 localhost\n127.0.1.1 debian-12-0000000042\n"
+
+
+def test_the_random_seed_is_stirred_in(node: Node, key: Path) -> None:
+    """What the pool gives of randomness reaches the kernel before keys are made."""
+    node.insert(key)
+
+    node.boot()
+
+    assert (node.root / "dev/urandom").read_text() == "c2VlZA=="
 
 
 def test_public_keys_are_added_once(node: Node, key: Path) -> None:

@@ -1,5 +1,5 @@
 # Prints what nodepool-firstboot wants of an OpenStack meta_data.json, one "word value" a line:
-# uuid, hostname, and key for each of public_keys. Reads any JSON of that shape, on one line or many.
+# uuid, hostname, seed (random_seed), and key for each of public_keys. Reads any JSON of that shape, on one line or many.
 
 # The string whose opening quote is at `at` in `text`, unescaped; `at` is left behind the closing quote.
 function string(    out, c, e) {
@@ -33,6 +33,8 @@ function value(s) {
         print "uuid " s
     } else if (depth == 1 && name[1] == "hostname") {
         print "hostname " s
+    } else if (depth == 1 && name[1] == "random_seed") {
+        print "seed " s
     } else if (depth == 2 && name[1] == "public_keys") {
         print "key " s
     }
