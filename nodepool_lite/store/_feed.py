@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.store._link import UNREACHABLE, Link, Reply
@@ -88,7 +89,8 @@ class Feed:
     def _link_changed(self, live: bool) -> None:
         _log.info("store.%s hosts=%s session=%s", "connected" if live else "lost", self.link.hosts, self.link.session)
         if live and self._mirror:
-            self.link.send(AddWatch(self.root.path), self._watch_added)
+            with suppress(StoreUnavailableError):  # it is closed or broken already
+                self.link.send(AddWatch(self.root.path), self._watch_added)
             return
         with self._lock:
             if live:
@@ -117,7 +119,8 @@ class Feed:
 
     def _read_more(self, mirror: Mirror) -> None:
         if reads := mirror.batch():
-            self.link.send(ReadBatch(reads), self._was_read)
+            with suppress(StoreUnavailableError):  # nothing is lost: all is read anew with the next connection
+                self.link.send(ReadBatch(reads), self._was_read)
 
     def _was_read(self, reply: Reply) -> None:
         if self._failed("read", reply) or self._mirror is None:

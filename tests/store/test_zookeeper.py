@@ -287,6 +287,18 @@ def test_a_killed_server_fails_calls_at_once_and_heals(server: EmbeddedZooKeeper
     store.close()
 
 
+def test_an_event_after_the_end_of_the_connection_is_no_mistake(
+    zk: Zk, zookeeper_root: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it tells of cannot be read any more, and everything is read anew with the next connection."""
+    store = zk(watch=True)
+    link = store._feed.link
+    link.close()
+    link._guarded_hear(f"{zookeeper_root}/nodes/0000000001", deleted=False)
+    store._feed._link_changed(live=True)
+    assert not [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+
+
 def test_changes_while_a_client_was_cut_off_are_seen_when_it_is_back(server: EmbeddedZooKeeper) -> None:
     """What was changed, made and removed before the watch was set again is read anew."""
     hosts = server.start()
