@@ -16,6 +16,7 @@ from nodepool_lite.model.errors import (
     NodepoolError,
     StoreConflictError,
     StoreUnavailableError,
+    TryAgainLaterError,
 )
 from nodepool_lite.model.image import Build, BuildState, ImageFile, Upload, UploadState
 from nodepool_lite.plan import uploads
@@ -208,7 +209,9 @@ def _record_upload(ctx: Context, build: Build, provider: Provider, image_format:
 def _spec(ctx: Context, upload: Upload, file: ImageFile) -> ImageSpec:
     provider = ctx.config().provider(upload.provider)
     images = () if provider is None else provider.diskimages
-    meta = next((dict(image.meta) for image in images if image.name == upload.diskimage), {})
+    own = next((image.meta for image in images if image.name == upload.diskimage), {})
+    diskimage = ctx.config().diskimage(upload.diskimage)
+    meta = {**({} if diskimage is None else diskimage.metadata), **own}
     return ImageSpec(
         pool_id=ctx.pool_id,
         upload_id=upload.id,
@@ -228,6 +231,8 @@ class _Progress:
         self._upload_id = upload_id
 
     def __call__(self, percent: int) -> None:
+        if self._ctx.stop.is_set():
+            raise TryAgainLaterError("the upload was interrupted: the builder stops")
         upload = self._ctx.store.snapshot().uploads.get(self._upload_id)
         if upload is None or upload.state is not UploadState.UPLOADING or percent < upload.progress + 10:
             return

@@ -21,7 +21,11 @@ class Leadership:
         return f"{self._member}/{self._store.session}"
 
     def campaign(self) -> None:
-        """Take every wanted leadership that nobody holds, and give back those no longer wanted."""
+        """Take every wanted leadership that nobody holds, and give back those no longer wanted.
+
+        One that an earlier session of ours holds is given back, too: if the session expired while the record was on its
+        way, the record says the old one and lives with the new one.
+        """
         leaders = self._store.snapshot().leaders
         wanted = self._wanted()
         for name in sorted(wanted - leaders.keys()):
@@ -30,7 +34,10 @@ class Leadership:
             except StoreConflictError:
                 continue
         for name, leader in leaders.items():
-            if leader.holder == self.me and name not in wanted:
+            member, _, session = leader.holder.rpartition("/")
+            # Of another session: written when one ended and the next began, so nobody takes it for his own.
+            stale = member == self._member and session != self._store.session
+            if stale or (leader.holder == self.me and name not in wanted):
                 self._store.delete(leader)
 
     def held(self, records: Snapshot) -> frozenset[str]:

@@ -57,7 +57,16 @@ class Demand:
 
 def demands(view: View, ways: Iterable[Source], now: float) -> tuple[Demand, ...]:
     """Return the demand of every label, including labels that have nodes but are not configured any more."""
-    standard = _Standard({(way.label.name, way.provider.name, way.pool.name): way.generation for way in ways}, now)
+    ways = tuple(ways)
+    standard = _Standard(
+        {(way.label.name, way.provider.name, way.pool.name): way.generation for way in ways},
+        {
+            (way.label.name, way.provider.name, way.pool.name): why
+            for way in ways
+            if (why := _set_aside(view, way, now))
+        },
+        now,
+    )
     nodes: dict[str, list[Node]] = {label.name: [] for label in view.config.labels}
     for node in view.nodes(*PENDING, NodeState.READY):
         if node.primary is None:
@@ -107,6 +116,8 @@ class _Standard:
 
     generations: Mapping[tuple[str, str, str], str]
     """(label, provider, pool) -> the generation that is made there now; empty while no image serves."""
+    set_aside: Mapping[tuple[str, str, str], str]
+    """(label, provider, pool) -> why nothing is tried there at the moment."""
     now: float
 
     def renewal(self, label: Label | None, node: Node) -> str:
@@ -125,10 +136,21 @@ class _Standard:
             return f"provider {node.provider} is no longer configured to make label {node.label}"
         if node.asked is None and current not in {"", node.generation}:
             return "outdated before its server was asked for"
+        waits = self.set_aside.get((node.label, node.provider, node.pool), "")
+        if waits and node.asked is None and not node.subnodes:
+            return f"to be made where it can be: {waits}"
         return ""
 
     def _current(self, node: Node) -> str | None:
         return self.generations.get((node.label, node.provider, node.pool))
+
+
+def _set_aside(view: View, way: Source, now: float) -> str:
+    """Return why a label is not tried at a provider now; empty when it is."""
+    backoff = view.records.backoffs.get(way.backoff_id)
+    if backoff is None or backoff.fingerprint != way.fingerprint or backoff.next_try <= now:
+        return ""
+    return f"{way.provider.name} is set aside for this label ({backoff.error})"
 
 
 def _demand(name: str, label: Label | None, waiting: int, nodes: Iterable[Node], standard: _Standard) -> Demand:

@@ -173,6 +173,10 @@ def _provider(records: Snapshot, provider: Provider) -> ProviderStatus:
     known = [limit for limit in limits if limit is not None]
     leader = records.leaders.get(f"provider/{provider.name}")
     backoff = records.backoffs.get(f"provider/{provider.name}")
+    wrong = [
+        (name, each) for name, each in records.backoffs.items() if each.looked and name.endswith(f"@{provider.name}")
+    ]
+    error = "; ".join(f"{name.removeprefix('launch/').partition('@')[0]}: {each.error}" for name, each in sorted(wrong))
     return ProviderStatus(
         name=provider.name,
         driver=provider.driver,
@@ -180,8 +184,8 @@ def _provider(records: Snapshot, provider: Provider) -> ProviderStatus:
         max_servers=sum(known) if len(known) == len(limits) else None,
         launching=sum(1 for node in own if node.state in PENDING),
         leader="" if leader is None else leader.holder,
-        error=_error(backoff),
-        next_try=_next_try(backoff),
+        error=_error(backoff) or error,
+        next_try=_next_try(backoff) if backoff is not None else min((each.next_try for _, each in wrong), default=None),
     )
 
 
