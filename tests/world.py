@@ -14,7 +14,7 @@ from nodepool_lite.clouds.simulated import SimulatedCloud, SimulatedDriver, Simu
 from nodepool_lite.config.settings import Config
 from nodepool_lite.daemon.engine import Engine, Facts, Workers
 from nodepool_lite.daemon.leadership import Leadership
-from nodepool_lite.model.errors import BuildFailedError, NotYetReachableError
+from nodepool_lite.model.errors import BuildFailedError, NotYetReachableError, RemoteError
 from nodepool_lite.model.image import ImageFile
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import Action
@@ -103,6 +103,8 @@ class SimulatedNodes:
     """Node id -> ids of the members of its set, as last written there."""
     exit_status: int = 0
     script_seconds: float = 0.0
+    complaint: str = ""
+    """Why no ready-script can be started."""
     started: dict[str, float] = field(default_factory=dict)
 
 
@@ -127,6 +129,8 @@ class SimulatedReach:
     def start_script(self, node: Node, start: ScriptStart) -> None:
         """Start it, once per run id."""
         self._check(node)
+        if self._nodes.complaint:
+            raise RemoteError(self._nodes.complaint)
         runs = self._nodes.runs.setdefault(node.id, [])
         if start.run_id not in runs:
             runs.append(start.run_id)
@@ -199,6 +203,8 @@ class World:
         self.broken_images: dict[str, str] = {}
         """Diskimage name -> why its builds fail."""
         self.built: list[str] = []
+        self.while_building: Callable[[], object] = lambda: None
+        """Called in the middle of each build."""
         self.scripts: dict[str, str] = {}
         self.meanwhile: Callable[[], object] = lambda: None
         """Called while a launcher gathers what it plans from, between its records and its facts."""
@@ -276,6 +282,8 @@ class World:
     def _build(self, recipe: Recipe, on_phase: Callable[[str], None]) -> tuple[ImageFile, ...]:
         self.built.append(recipe.diskimage.name)
         on_phase("install.d")
+        self.while_building()
+        on_phase("cleanup.d")
         if recipe.diskimage.name in self.broken_images:
             raise BuildFailedError(self.broken_images[recipe.diskimage.name])
         path = self.images / f"{recipe.output.name}.qcow2"

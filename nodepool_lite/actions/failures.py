@@ -1,27 +1,14 @@
 """Recording a failure: the node, the reason, and the back-off that follows, in one transaction."""
 
-from enum import Enum, auto
-
 from nodepool_lite.actions.context import Context
 from nodepool_lite.model.errors import CloudError, StoreConflictError
 from nodepool_lite.model.node import PENDING, Node, NodeState
-from nodepool_lite.plan.backoff import CAPACITY_LIMIT, LAUNCH_FIRST, LAUNCH_LIMIT, grown
+from nodepool_lite.plan.backoff import CAPACITY_LIMIT, LAUNCH_FIRST, LAUNCH_LIMIT, Wait, grown
 from nodepool_lite.plan.generation import config_source
 from nodepool_lite.store.base import Write
 
 ATTEMPTS = 5
 """How often a failure is written anew because others changed the same back-off; then it goes without."""
-
-
-class Wait(Enum):
-    """When a label is tried again after a failure."""
-
-    AFTER_RETRIES = auto()
-    """The provider's `launch-retries` are free, then the wait grows."""
-    AT_ONCE = auto()
-    """The wait begins with this failure: the same again will fail the same way."""
-    FOR_ROOM = auto()
-    """The wait begins with this failure and stays short: room may come any time."""
 
 
 def fail_node(ctx: Context, node: Node, reason: str, *, counts: bool = True, wait: Wait = Wait.AFTER_RETRIES) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from nodepool_lite.access.keys import cloud_config, new_host_key
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
-from nodepool_lite.actions.failures import Wait, fail_node
+from nodepool_lite.actions.failures import fail_node
 from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.clouds.userdata import combined, is_combinable
 from nodepool_lite.config.settings import CloudImage, PoolLabel, Provider, ProviderImage, ProviderPool
@@ -29,6 +29,7 @@ from nodepool_lite.plan.actions import (
     NodeAction,
     TestLogin,
 )
+from nodepool_lite.plan.backoff import Wait
 
 LOGIN_RETRY = 0.5
 """Seconds between two attempts to log in to a node that is booting."""
@@ -254,6 +255,5 @@ def fail(ctx: Context, action: FailNode) -> Outcome:
         return DONE
     note = ctx.notes.get(node.id, "")
     reason = f"{action.why}: {note}" if note and note not in action.why else action.why
-    wait = Wait.FOR_ROOM if action.no_room else Wait.AFTER_RETRIES
-    fail_node(ctx, node, reason, counts=action.counts, wait=wait)
+    fail_node(ctx, node, reason, counts=action.counts, wait=action.wait)
     return DONE

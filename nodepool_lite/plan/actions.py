@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nodepool_lite.plan.backoff import Wait
+
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
@@ -240,8 +242,8 @@ class FailNode(NodeAction):
 
     counts: bool = True
     """Whether it tells something about the label at this provider, so that the back-off grows."""
-    no_room: bool = False
-    """The provider had no room for it: it is set aside for this label at once."""
+    wait: Wait = Wait.AFTER_RETRIES
+    """From which failure on, and how long, the next attempt waits."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Exponential back-off as a pure function: from one record to the next."""
 
+from enum import Enum, auto
+
 from nodepool_lite.model.pool import Backoff
 
 BUILD_FIRST, BUILD_LIMIT = 60.0, 3600.0
@@ -7,6 +9,17 @@ LAUNCH_FIRST, LAUNCH_LIMIT = 10.0, 3600.0
 PROVIDER_FIRST, PROVIDER_LIMIT = 5.0, 300.0
 CAPACITY_LIMIT = 300.0
 """A provider that was full may have room at any time."""
+
+
+class Wait(Enum):
+    """When a label is tried again after a failure."""
+
+    AFTER_RETRIES = auto()
+    """The provider's `launch-retries` are free, then the wait grows."""
+    AT_ONCE = auto()
+    """The wait begins with this failure: the same again will fail the same way."""
+    FOR_ROOM = auto()
+    """The wait begins with this failure and stays short: room may come any time."""
 
 
 def grown(

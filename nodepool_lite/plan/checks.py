@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nodepool_lite.clouds.driver import Server, ServerState
+from nodepool_lite.clouds.driver import Image, Server, ServerState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages, SweepLeftovers
 from nodepool_lite.plan.schedule import next_time
@@ -52,9 +52,8 @@ def alien_images(view: View) -> Iterator[DeleteAlienImage | ListImages]:
         last = cloud.images_listed_at
         due = 0.0 if last is None else next_time(view.config.cleanup_cron, view.config.cleanup_interval, last)
         yield ListImages(at=due, why="cleanup", provider=name)
-        known = {upload.id for upload in view.records.uploads.values()}
         for image in cloud.images.values():
-            if image.upload_id not in known and last is not None:
+            if last is not None and not _is_recorded(view, image):
                 yield DeleteAlienImage(at=last + GRACE, why="no record knows it", provider=name, image=image.id)
 
 
@@ -74,3 +73,9 @@ def _is_known(view: View, server: Server) -> bool:
     if node is None:
         return False
     return node.attempt == server.attempt if node.server_id is None else node.server_id == server.id
+
+
+def _is_recorded(view: View, image: Image) -> bool:
+    """What is left of an earlier upload of the same build is known only until the present one has its own image."""
+    upload = view.records.uploads.get(image.upload_id)
+    return upload is not None and upload.image_id in {"", image.id}

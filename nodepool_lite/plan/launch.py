@@ -91,7 +91,7 @@ def _patience(view: View, source: Source, room: Room, now: float) -> str:
         return ""
     if backoff.next_try > now:
         return f"backing off after {backoff.failures} failures: {backoff.error}"
-    if backoff.failures > source.provider.launch_retries and room.probing[source.backoff_id]:
+    if backoff.next_try > backoff.last and room.probing[source.backoff_id]:
         return f"one attempt at a time after {backoff.failures} failures: {backoff.error}"
     return ""
 

@@ -20,6 +20,7 @@ from nodepool_lite.plan.actions import (
     Prepare,
     TestLogin,
 )
+from nodepool_lite.plan.backoff import Wait
 from nodepool_lite.plan.view import SETTLE, CloudView, View
 
 IDLE_POLLS = 30
@@ -116,7 +117,7 @@ class _Steps:
         elif server.state is ServerState.ACTIVE and server.address is not None:
             yield MarkBooted(at=self.now, why="the server runs", node=node.id, version=node.version, server=server.id)
         elif server.state in {ServerState.ERROR, ServerState.STOPPED}:
-            yield _failure(node, _fault(server), no_room=server.no_room)
+            yield _failure(node, _fault(server), wait=Wait.FOR_ROOM if server.no_room else Wait.AFTER_RETRIES)
         elif server.lacks_address and self.now < overdue and self._answers:
             name, why = self.provider.name, "it runs, and cannot be reached yet"
             yield GiveAddress(at=self.now, why=why, node=node.id, version=node.version, provider=name, server=server.id)
@@ -130,7 +131,8 @@ class _Steps:
     def _repetition(self, node: Node, answered: float) -> Iterator[Action]:
         """Ask again, after a pause that doubles each time; a few attempts in vain are a failure."""
         if node.tries > self.provider.launch_retries:
-            yield _failure(node, f"no server came of {node.tries} requests")
+            # It has had its retries already.
+            yield _failure(node, f"no server came of {node.tries} requests", wait=Wait.AT_ONCE)
         elif self._answers:
             pause = min(SETTLE * 2.0 ** (node.tries - 1), LONGEST_PAUSE)
             yield self._creation(node, answered + pause, "no server came of the last request")
@@ -225,8 +227,10 @@ class _Steps:
         return ListServers(at=due, why="time to look", provider=self.provider.name)
 
 
-def _failure(node: Node, why: str, at: float = 0.0, *, counts: bool = True, no_room: bool = False) -> FailNode:
-    return FailNode(at=at, why=why, node=node.id, version=node.version, counts=counts, no_room=no_room)
+def _failure(
+    node: Node, why: str, at: float = 0.0, *, counts: bool = True, wait: Wait = Wait.AFTER_RETRIES
+) -> FailNode:
+    return FailNode(at=at, why=why, node=node.id, version=node.version, counts=counts, wait=wait)
 
 
 def _is_booting(node: Node) -> bool:

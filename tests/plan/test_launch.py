@@ -167,10 +167,10 @@ def test_after_many_failures_one_node_at_a_time_is_tried() -> None:
 
 
 def test_the_first_failures_are_tried_again_at_once() -> None:
-    """As many as launch-retries says."""
+    """All of them: no wait has begun yet."""
     config = make_config(min_ready=5)
     (way,) = sources(make_view(config=config))
-    backoff = make_backoff(way.backoff_id, fingerprint=way.fingerprint, next_try=NOW, failures=3)
+    backoff = make_backoff(way.backoff_id, fingerprint=way.fingerprint, next_try=NOW, wait=0.0)
     assert len(placements(make_view(backoff, config=config))) == 5
 
 

@@ -79,10 +79,11 @@ def make_server(node: Node, *, state: ServerState = ServerState.ACTIVE, **fields
     return Server(**(values | fields))
 
 
-def make_backoff(name: str, *, failures: int = 5, next_try: float = NOW + 600.0, fingerprint: str = "") -> Backoff:
-    """Return a back-off that is in force."""
+def make_backoff(name: str, *, wait: float = 600.0, next_try: float = NOW + 600.0, fingerprint: str = "") -> Backoff:
+    """Return a back-off that began `wait` seconds before its end."""
+    last = next_try - wait
     return Backoff(
-        id=name, failures=failures, error="no luck", since=NOW, last=NOW, next_try=next_try, fingerprint=fingerprint
+        id=name, failures=5, error="no luck", since=last, last=last, next_try=next_try, fingerprint=fingerprint
     )
 
 

@@ -1,0 +1,121 @@
+"""Builds and uploads through outages, second thoughts and lost images."""
+
+from nodepool_lite.model.image import BuildState, UploadState
+from nodepool_lite.model.node import NodeState
+from nodepool_lite.service import images
+from nodepool_lite.testing import LABEL
+from tests.actions.conftest import MakeWorld
+from tests.world import World
+
+
+def files(world: World) -> list[str]:
+    """Return the names of the image files on this host."""
+    return sorted(path.name for path in world.images.iterdir())
+
+
+def test_a_build_that_a_person_deletes_ends_and_leaves_no_file(make_world: MakeWorld) -> None:
+    """At its next phase; another one follows."""
+    world = make_world()
+
+    def delete() -> None:
+        world.while_building = lambda: None
+        (build,) = world.records.builds
+        images.delete_build(world.store, build, who="bob", now=world.clock.now())
+
+    world.while_building = delete
+    world.run(10)
+    assert [build.number for build in world.records.builds.values()] == ["0000000001"]
+    assert files(world) == [f"{LABEL}-0000000001.qcow2"]
+    assert not world.journal.crashes
+
+
+def test_a_build_that_another_builder_gave_up_leaves_no_file(make_world: MakeWorld) -> None:
+    """It ended well after all, but nobody waits for it any more."""
+    world = make_world()
+
+    def give_up() -> None:
+        world.while_building = lambda: None
+        (build,) = world.records.builds.values()
+        world.store.update(build.to(BuildState.FAILED, world.clock.now(), "given up", error="given up"))
+
+    world.while_building = give_up
+    world.run(10)
+    assert files(world) == [f"{LABEL}-0000000001.qcow2"]
+
+
+def test_a_build_that_ends_while_the_store_is_away_is_not_lost(make_world: MakeWorld) -> None:
+    """An hour's work is worth a moment's patience."""
+    world = make_world()
+    real_sleep = world.clock.sleep
+
+    def come_back(seconds: float) -> None:
+        real_sleep(seconds)
+        world.launcher.store.reconnect()
+
+    world.clock.sleep = come_back  # type: ignore[method-assign]  # the clock is the test's own
+    world.while_building = world.launcher.store.disconnect
+    world.launcher.step()
+    assert [build.state for build in world.records.builds.values()] == [BuildState.READY]
+
+
+def test_an_interrupted_build_leaves_no_file(make_world: MakeWorld) -> None:
+    """Its files were complete, and its record says nothing of them."""
+    world = make_world()
+    world.run(10)
+    (build,) = world.records.builds.values()
+    orphan = build.but(id=f"{LABEL}/0000000007", state=BuildState.BUILDING, files=(), version=-1)
+    world.store.create(orphan)
+    left = world.images / f"{orphan.name}.qcow2"
+    left.write_text("image")
+    left.with_name(f"{left.name}.sha256").write_text("sum")
+    world.run(10)
+    assert world.records.builds[orphan.id].state is BuildState.FAILED
+    assert files(world) == [f"{LABEL}-0000000000.qcow2"]
+
+
+def test_an_image_that_somebody_removed_is_uploaded_again(make_world: MakeWorld) -> None:
+    """Found by the next look at the provider's images."""
+    world = make_world(config={"cleanup_interval": 60.0})
+    world.run(20)
+    (image,) = world.cloud.images()
+    world.cloud.remove_image(image)
+    world.run(300)
+    (upload,) = world.records.uploads.values()
+    assert (upload.state, list(world.cloud.images())) == (UploadState.READY, [upload.image_id])
+
+
+def test_an_image_deleted_and_asked_for_again_is_uploaded_when_its_nodes_are_gone(make_world: MakeWorld) -> None:
+    """The wish is kept until then."""
+    world = make_world()
+    world.run(20)
+    now = world.clock.now()
+    (before,) = world.records.uploads.values()
+    images.delete_upload(world.store, before.id, who="bob", now=now)
+    images.request_upload(world.store, world.config, LABEL, "local", who="bob", now=now)
+    world.run(30)
+    assert world.records.requests
+    (node,) = world.nodes(NodeState.READY)
+    world.store.update(node.to(NodeState.DELETING, now, "by a test"))
+    world.run(60)
+    (after,) = world.records.uploads.values()
+    assert after.image_id != before.image_id
+    assert not world.records.requests
+    assert world.nodes(NodeState.READY)
+
+
+def test_an_upload_given_up_while_it_ran_leaves_no_image(make_world: MakeWorld) -> None:
+    """The image that came of it belongs to nobody."""
+    world = make_world(config={"cleanup_interval": 60.0})
+    real = world.cloud.add_image
+
+    def add_image(spec: object) -> str:
+        world.cloud.add_image = real  # type: ignore[method-assign]
+        for upload in world.records.uploads.values():
+            world.store.delete(upload)
+        return real(spec)  # type: ignore[arg-type]
+
+    world.cloud.add_image = add_image  # type: ignore[method-assign]  # the cloud's slowness
+    world.run(200)
+    (upload,) = world.records.uploads.values()
+    assert list(world.cloud.images()) == [upload.image_id]
+    assert not world.journal.crashes

@@ -1,0 +1,65 @@
+"""Leadership: one process for each thing, and none that nobody holds."""
+
+import pytest
+
+from nodepool_lite.daemon.leadership import Leadership
+from nodepool_lite.model.pool import Leader
+from nodepool_lite.store.memory import MemoryServer, MemoryStore
+
+WANTED = frozenset({"planner", "provider/local"})
+
+
+@pytest.fixture
+def server() -> MemoryServer:
+    """What several processes share."""
+    return MemoryServer()
+
+
+def candidate(server: MemoryServer, name: str, wanted: frozenset[str] = WANTED) -> tuple[Leadership, MemoryStore]:
+    """Return a process that stands for those."""
+    store = server.connect()
+    return Leadership(store, name, lambda: wanted), store
+
+
+def test_the_first_to_ask_leads_and_the_second_waits(server: MemoryServer) -> None:
+    """Until the first is gone."""
+    first, first_store = candidate(server, "first")
+    second, _ = candidate(server, "second")
+    first.campaign()
+    second.campaign()
+    assert (first.held(server.snapshot()), second.held(server.snapshot())) == (WANTED, frozenset())
+    first_store.close()
+    second.campaign()
+    assert second.held(server.snapshot()) == WANTED
+
+
+def test_what_is_no_longer_wanted_is_given_back(server: MemoryServer) -> None:
+    """A provider was removed from the configuration."""
+    store = server.connect()
+    wanted = WANTED
+    leadership = Leadership(store, "first", lambda: wanted)
+    leadership.campaign()
+    wanted = frozenset({"planner"})
+    leadership.campaign()
+    assert set(server.snapshot().leaders) == {"planner"}
+
+
+def test_a_new_session_leads_only_what_it_won_itself(server: MemoryServer) -> None:
+    """What the old one led may be another's by now."""
+    leadership, store = candidate(server, "first")
+    leadership.campaign()
+    store.expire()
+    assert leadership.held(server.snapshot()) == frozenset()
+    leadership.campaign()
+    assert leadership.held(server.snapshot()) == WANTED
+
+
+def test_a_record_that_says_an_earlier_session_of_ours_is_cleared_away(server: MemoryServer) -> None:
+    """The session expired between the decision and the write: nobody would ever hold it."""
+    leadership, store = candidate(server, "first")
+    old = leadership.me
+    store.expire()
+    store.create(Leader(id="planner", holder=old))
+    leadership.campaign()
+    leadership.campaign()
+    assert leadership.held(server.snapshot()) == WANTED
