@@ -179,6 +179,9 @@ class Engine:
             self._not_before = {key: moment for key, moment in self._not_before.items() if moment > now}
         providers = frozenset(provider.name for provider in self._ctx.config().providers)
         self._ctx.sightings.keep(frozenset(records.nodes), providers)
+        for key in tuple(self._ctx.notes):
+            if key.rpartition(" ")[2] not in records.nodes:
+                self._ctx.notes.pop(key, None)
 
     def _deadline(self, actions: list[Action], now: float) -> float | None:
         """The earliest moment at which something that is not at work can be done."""

@@ -340,3 +340,21 @@ def test_old_build_logs_make_room_after_a_build(tmp_path: Path) -> None:
         (logs / f"debian-12-{number:010d}.log").write_text("line\n")
     world.run(5)
     assert len(list(logs.iterdir())) == world.config.build_log_retention
+
+
+def test_nothing_is_remembered_about_nodes_that_are_gone(tmp_path: Path) -> None:
+    """A daemon runs for months."""
+    label = Label(name="debian-12", min_ready=1, ready_script="prepare.sh")
+    world = World(
+        make_config(labels=(label,), state_dir=tmp_path, failed_retention=10.0), tmp_path, boot_error_rate=0.5
+    )
+    world.nodes_inside.script_seconds = 20
+    for _ in range(5):
+        world.run(60)
+        for node in world.nodes(READY, NodeState.PREPARING):
+            world.nodes_inside.unreachable.add(node.id)
+        world.run(400, step=5)
+    known = set(world.records.nodes)
+    assert {key.rpartition(" ")[2] for key in world.launcher.ctx.notes} <= known
+    assert set(world.launcher.ctx.sightings.checked()) <= known
+    assert len(list((tmp_path / "logs" / "nodes").iterdir())) <= len(known)
