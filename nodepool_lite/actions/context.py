@@ -104,7 +104,7 @@ class Context:
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the process is to end: long work gives up."""
     notes: dict[str, str] = field(default_factory=dict)
-    """Node id -> the latest passing trouble, told as the reason when time runs out; and the like of `check <node id>`."""
+    """Node id -> the latest passing trouble, told as the reason when time runs out; also `check <node id>` and more."""
 
     def driver(self, provider: str) -> Driver:
         """Return the provider's driver; raises BadRequestError when it is not configured (any more)."""
