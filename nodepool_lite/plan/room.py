@@ -11,6 +11,7 @@ from nodepool_lite.plan.view import CloudView, View
 
 DEFAULT_CORES, DEFAULT_RAM = 1, 1024
 """What a server is taken to need where its label does not say: cores, and MiB of RAM."""
+USUAL = Need(cores=DEFAULT_CORES, ram=DEFAULT_RAM)
 COUNTED_AFTER = 2.0
 """Seconds that a cloud may take until its figures include a server that was asked for."""
 
@@ -61,7 +62,7 @@ def occupied(view: View, ways: Iterable[Source]) -> Room:
         if not _occupies(node):
             continue
         place = (node.provider, node.pool)
-        takes = needs.get((node.label, *place), Need(cores=DEFAULT_CORES, ram=DEFAULT_RAM))
+        takes = needs.get((node.label, *place), USUAL)
         room.take(place, takes)
         if not _is_counted(view.clouds.get(node.provider), node):
             room.expect(node.provider, takes)
