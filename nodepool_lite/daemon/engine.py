@@ -14,9 +14,12 @@ from nodepool_lite.model.node import PENDING, NodeState
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.handout import attendance
 from nodepool_lite.plan.plan import plan
+from nodepool_lite.plan.standstill import standstill
 from nodepool_lite.plan.view import View
 from nodepool_lite.store.base import Snapshot
 
+STANDSTILL = 5.0
+"""Seconds for which something must have had no room until that is said."""
 CRASH_PAUSE = 5.0
 """Seconds after a step that ended in an unforeseen error."""
 SHOWN = 3
@@ -62,6 +65,10 @@ class Engine:
         """The latest unforeseen error of a step: said once."""
         self.why = ""
         """How it stands after the last step, in one sentence, for people."""
+        self.notice = ""
+        """What is wanted and has had no room for a while, and why."""
+        self._stuck, self._looked = "", 0.0
+        """What had no room when that was last looked at, and when that was."""
 
     @property
     def running(self) -> frozenset[str]:
@@ -97,6 +104,7 @@ class Engine:
             inline = [action for action in due if action.inline]
             if not inline:
                 self._tidy(view.records, now)
+                self._look_for_room(view, now)
                 self.why = summary(view, self.running)
                 return self._deadline(actions, now)
             for action in inline:
@@ -172,6 +180,13 @@ class Engine:
                 self._not_before[action.key] = self._ctx.clock.now() + outcome.after
             else:
                 self._not_before.pop(action.key, None)
+
+    def _look_for_room(self, view: View, now: float) -> None:
+        """Say what has had no room for a while: what is being deleted makes room by itself."""
+        if abs(now - self._looked) < STANDSTILL:
+            return
+        before, self._stuck, self._looked = self._stuck, standstill(view, now), now
+        self.notice = self._stuck if self._stuck == before else ""
 
     def _tidy(self, records: Snapshot, now: float) -> None:
         """Forget what is remembered about what is no more."""

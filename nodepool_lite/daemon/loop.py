@@ -60,7 +60,7 @@ class Loop:
             self._note_connection(store)
             self._look_at_file(live)
             if store.connected:
-                self._announce(member)
+                self._announce(member, engine.notice)
             deadline = engine.step()
             self._notifier.alive()
             self._notifier.status(engine.why)
@@ -90,9 +90,9 @@ class Loop:
             live.reload()
             self._notifier.ready("configuration refused, see the log" if live.error else "configuration loaded")
 
-    def _announce(self, member: Membership) -> None:
+    def _announce(self, member: Membership, notice: str) -> None:
         try:
-            member.announce()
+            member.announce(notice)
         except NodepoolError as error:
             self._log.debug("member.unannounced", reason=str(error))
 

@@ -21,8 +21,8 @@ class Membership:
         self._session = ""
         self.id = f"{self._role}-{socket.gethostname()}-{os.getpid()}"
 
-    def announce(self) -> None:
-        """Make the record say what is so; costs nothing when it does already."""
+    def announce(self, notice: str = "") -> None:
+        """Make the record say what is so, and `notice`; costs nothing when it does already."""
         present = self._store.snapshot().members.get(self.id)
         member = Member(
             id=self.id,
@@ -34,7 +34,7 @@ class Membership:
             config_file=str(self._live.file.path),
             config_digest=self._live.digest,
             config_error=self._live.error,
-            notice=self._live.notice(),
+            notice="; ".join(each for each in (self._live.notice(), notice) if each),
         )
         if present is None or self._session != self._store.session:
             self._replace(member, present)

@@ -72,12 +72,16 @@ class MemberStatus:
     software: str
     config_file: str
     config_error: str
+    notice: str
+    """What keeps it from part of its work."""
 
 
 @dataclass(frozen=True)
 class Status:
     """All of it."""
 
+    pool: str
+    """The pool's name."""
     labels: tuple[LabelStatus, ...]
     images: tuple[ImageStatus, ...]
     providers: tuple[ProviderStatus, ...]
@@ -91,6 +95,7 @@ def status(records: Snapshot, config: Config) -> Status:
     names = dict.fromkeys(label.name for label in config.labels)
     names.update(dict.fromkeys(node.label for node in records.nodes.values()))
     return Status(
+        pool=config.pool_name,
         labels=tuple(_label(records, config, name) for name in names),
         images=tuple(_image(records, each) for each in config.diskimages if not each.abstract),
         providers=tuple(_provider(records, each) for each in config.providers),
@@ -103,6 +108,7 @@ def status(records: Snapshot, config: Config) -> Status:
                 software=each.software,
                 config_file=each.config_file,
                 config_error=each.config_error,
+                notice=each.notice,
             )
             for each in sorted(records.members.values(), key=lambda member: member.id)
         ),

@@ -85,3 +85,11 @@ def test_processes_tell_of_a_refused_configuration(store: MemoryStore, config: C
     page = status(store.snapshot(), config)
     assert [(each.role, each.pid, each.config_error) for each in page.members] == [("all", 7, "line 3: no")]
     assert page.providers[0].leader == "all-here-7"
+
+
+def test_processes_tell_what_they_cannot_do(store: MemoryStore, config: Config) -> None:
+    """A full disk, a provider that cannot be opened, or no room for what is wanted."""
+    store.create(Member(id="m", role="all", host="a", pid=1, started=NOW, software="1", notice="no image is built"))
+    page = status(store.snapshot(), config)
+    assert page.pool == config.pool_name
+    assert [each.notice for each in page.members] == ["no image is built"]

@@ -63,6 +63,8 @@ def _plain(value: Any, key: str = "") -> Any:
 
 
 def _page(page: Status, now: float) -> Iterator[str]:
+    yield f"Pool {page.pool}"
+    yield ""
     yield from _labels(page)
     yield ""
     if page.images:
@@ -141,6 +143,8 @@ def _troubles(page: Status, now: float) -> Iterator[str]:
         if member.config_error:
             yield f"{member.role} on {member.host} goes on with its old configuration; {member.config_file} has errors:"
             yield from (f"  {line}" for line in member.config_error.splitlines())
+        if member.notice:
+            yield f"{member.role} on {member.host}: {layout.one_line(member.notice)}"
     yield from (f"unreadable record {each}" for each in page.unreadable)
 
 
