@@ -12,6 +12,7 @@ from keystoneauth1.session import Session, TCPKeepAliveAdapter
 from openstack.config.cloud_region import CloudRegion
 
 from nodepool_lite.clouds.openstack import errors, region
+from nodepool_lite.clouds.openstack.gate import Gate
 from nodepool_lite.clouds.openstack.turnstile import Turnstile
 from nodepool_lite.model.errors import BadRequestError, CloudError, TryAgainLaterError
 
@@ -63,6 +64,7 @@ class Api:
         self._region_name = region_name
         self._beside = beside
         self._turnstile = turnstile
+        self._gate = Gate()
         self._lock = threading.RLock()
         self._region: CloudRegion | None = None
         self._session: Session | None = None
@@ -109,8 +111,7 @@ class Api:
         request = _Request(what, service, method, path, timeout, options)
         waited = 0.0
         for attempt in range(REFUSALS + 1):
-            self._turnstile.enter(first=first)
-            status, text, answered, body = self._send(request)
+            status, text, answered, body = self._in_turn(request, first=first)
             if status < 300 or status in also:  # noqa: PLR2004 - RFC 9110: the request was fulfilled
                 self._turnstile.answered()
                 return Reply(status, body)
@@ -192,6 +193,16 @@ class Api:
             "OpenStack-API-Version": f"compute {number}",
             "X-OpenStack-Nova-API-Version": number,
         }
+
+    def _in_turn(self, request: _Request, *, first: bool) -> tuple[int, str, Mapping[str, str], Any]:
+        """Make a request when it is its turn, and few enough others are being made; `first` waits for no others."""
+        if first or request.options["data"] is not None:
+            self._turnstile.enter(first=first)
+            return self._send(request)
+        with self._gate.inside():
+            self._turnstile.enter()
+            with self._gate.timed(f"{request.method} {request.service} {request.path.split('/')[1]}"):
+                return self._send(request)
 
     def _send(self, request: _Request) -> tuple[int, str, Mapping[str, str], Any]:
         """Return the answer's status, text, headers and JSON; raises CloudError when there is none."""

@@ -24,6 +24,8 @@ from nodepool_lite.model.errors import BadRequestError, CloudError, GoneError
 
 SHORTEST_POLL = 1.0
 """Seconds between two server lists, at least."""
+LONGEST_POLL = 10.0
+"""Seconds between two lists that are long because of how long lists take."""
 LIST_SHARE = 3.0
 """Lists take at most one part in so many of the time, and of the calls that `rate` allows one in one more."""
 FAULT_PATIENCE = 5.0
@@ -245,7 +247,7 @@ class OpenStackDriver:
     def _adapt(self, took: float) -> None:
         """Let lists neither fill the time nor use up the calls that `rate` allows."""
         rate = (LIST_SHARE + 1) * self._turnstile.interval
-        self.poll_interval = max(SHORTEST_POLL, rate, LIST_SHARE * took)
+        self.poll_interval = max(SHORTEST_POLL, rate, min(LIST_SHARE * took, LONGEST_POLL))
 
     def _server(self, row: Row, rules: Rules) -> Server:
         way = choose(row.addresses, rules, self._floating.of(row.id)) if row.addresses else Choice(None, None)

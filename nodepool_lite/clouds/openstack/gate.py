@@ -1,0 +1,66 @@
+"""How many calls are made side by side: as many as the cloud answers without letting them queue.
+
+A small cloud has two API processes; ten requests at once do not come through faster, but whoever asks next (the server
+list, other people) waits behind all ten. So the limit grows while calls take no longer than they have to, and shrinks
+when they do.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+FEWEST, MOST = 1.0, 16.0
+"""Calls side by side. One at a time keeps a process of the smallest cloud free for lists."""
+QUEUEING = 2.0
+"""A call that takes so many times what the quickest of its kind took has stood in a queue."""
+SHRINK = 0.85
+FORGET = 1.02
+"""How fast the quickest call of a kind is forgotten: clouds become slower in other ways than by queues."""
+
+
+class Gate:
+    """Callers wait in `inside` while as many as allowed are there. Thread-safe."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._now = monotonic
+        self._condition = threading.Condition()
+        self._inside = 0
+        self._limit = 2 * FEWEST
+        self._quickest: dict[str, float] = {}
+
+    @property
+    def limit(self) -> int:
+        """How many calls may be made side by side at the moment."""
+        return int(self._limit)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Hold one of the places during this block; wait for it first."""
+        with self._condition:
+            while self._inside >= self.limit:
+                self._condition.wait()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._inside -= 1
+                self._condition.notify_all()
+
+    @contextmanager
+    def timed(self, kind: str) -> Iterator[None]:
+        """Make a call of a kind in this block; its duration tells how many there may be at once from now on."""
+        began = self._now()
+        yield
+        with self._condition:
+            self._learn(kind, self._now() - began)
+            self._condition.notify_all()
+
+    def _learn(self, kind: str, took: float) -> None:
+        quickest = self._quickest.get(kind, took)
+        if took > QUEUEING * quickest:
+            self._limit = max(FEWEST, self._limit * SHRINK)
+        elif self._inside >= self.limit:  # only a limit that was reached says something about more
+            self._limit = min(MOST, self._limit + 1 / self._limit)
+        self._quickest[kind] = min(took, quickest * FORGET)
