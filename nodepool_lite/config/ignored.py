@@ -29,6 +29,7 @@ IGNORED: Mapping[type[Section], Mapping[str, str]] = {
         "python-path": _SSH_ONLY,
         "shell-type": _SSH_ONLY,
         "delete-after-upload": "the newest two builds of each diskimage are kept",
+        "keep-formats": "files in every format are kept as long as their build",
     },
     Provider: {
         "post-upload-hook": "nothing is run after an upload",
@@ -52,8 +53,9 @@ IGNORED: Mapping[type[Section], Mapping[str, str]] = {
 }
 
 _CLOUDS_OWN: Mapping[type[Section], Collection[str]] = {
-    Provider: ("cloud", "region-name", "rate", "clean-floating-ips", "port-cleanup-interval"),
-    ProviderImage: ("config-drive",),
+    Provider: ("cloud", "region-name", "rate", "clean-floating-ips", "port-cleanup-interval", "image-upload-timeout"),
+    ProviderImage: ("config-drive", "meta"),
+    CloudImage: ("config-drive", "connection-port"),
     ProviderPool: (
         "availability-zones",
         "networks",
@@ -89,6 +91,7 @@ def notice_unused(root: Item, report: Report) -> None:
         parts: dict[type[Section], tuple[Item, ...]] = {
             Provider: (provider,),
             ProviderImage: provider.each("diskimages"),
+            CloudImage: provider.each("cloud-images"),
             ProviderPool: pools,
             PoolLabel: tuple(label for pool in pools for label in pool.each("labels")),
         }

@@ -93,8 +93,6 @@ class Diskimage(Section):
     """Environment of the build. Not a place for secrets: `$NODEPOOL_LITE_SECURE` names a file for them."""
     username: str = "jenkins"
     """The user that the image lets in by SSH."""
-    keep_formats: bool = True
-    """Whether the files of a build are kept after they were uploaded everywhere."""
     metadata: Mapping[str, str] = Field(default_factory=dict)
     """Properties that every provider gives to the image."""
 
@@ -213,9 +211,9 @@ class ProviderPool(Section):
     prefer_ipv6: bool = False
     """Whether nodes are reached by IPv6 where they have a global address."""
     host_key_checking: bool = True
-    """Whether a node is logged in to before it counts as ready."""
+    """Whether servers get an SSH host key of the pool's making; without it the key met at first contact is pinned."""
     node_attributes: Mapping[str, str] = Field(default_factory=dict)
-    """Facts about the nodes of this pool, shown with them."""
+    """Facts about the nodes of this pool, told by `show`."""
     priority: int | None = None
     """Instead of the provider's."""
     labels: tuple[PoolLabel, ...] = ()

@@ -19,7 +19,6 @@ SHAPING = frozenset(
         "floating_network",
         "public_networks",
         "prefer_ipv6",
-        "node_attributes",
     }
 )
 """Settings of a provider's pool that its servers are made with."""

@@ -40,6 +40,7 @@ providers:
     pools:
       - name: main
         max-servers: 10
+        node-attributes: {{rack: a7}}
         labels:
           - name: debian-12
             diskimage: debian-12
@@ -102,7 +103,7 @@ class RealPool:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start one command, on which signals act as on one typed at a terminal, however the tests were started."""
         settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        command = ["env", "--default-signal=INT,HUP", PROGRAM, "--config", self.config, *arguments]
+        command: list[str | Path] = ["env", "--default-signal=INT,HUP", PROGRAM, "--config", self.config, *arguments]
         return subprocess.Popen(command, text=True, **settings)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

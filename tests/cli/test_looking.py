@@ -44,6 +44,8 @@ def test_everything_can_be_shown(desk: Desk) -> None:
     desk.store.create(make_build(1, error="one\ntwo"))
     desk.store.create(make_upload(1))
     assert "script-exit-status  0" in desk.out("show", ONE)
+    assert "attribute rack      a7" in desk.out("show", ONE)
+    assert desk.json("show", ONE)["attributes"] == {"rack": "a7"}
     assert "lifetime  4h00m" in desk.out("show", "k7mp2x9q")
     assert "one two" in desk.out("show", "debian-12-0000000001")
     assert desk.out("show", "debian-12-0000000001-local").startswith("image       debian-12-0000000001-local\n")

@@ -112,6 +112,19 @@ def test_keys_that_the_driver_has_no_use_for_are_named(told: Told) -> None:
     ]
 
 
+def test_every_key_of_an_image_that_only_a_cloud_uses_is_named(told: Told) -> None:
+    """A qemu provider has neither properties nor a choice of ports, and no upload that could take long."""
+    keys = BASE.replace(
+        "driver: qemu",
+        "driver: qemu\n"
+        "    image-upload-timeout: 1h\n"
+        "    diskimages: [{name: debian-12, meta: {a: b}}]\n"
+        "    cloud-images: [{name: c, connection-port: 23}]",
+    )
+    named = [each.partition("ignored: ")[2].partition(";")[0] for each in told(keys)]
+    assert named == ["`image-upload-timeout`", "`meta`", "`connection-port`"]
+
+
 def test_a_longer_loop_of_parents_is_told_on_each_of_them(told: Told) -> None:
     """A loop is shown from every diskimage in it, and one that only leads into it is not blamed."""
     text = """\

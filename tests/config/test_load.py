@@ -102,6 +102,10 @@ def test_all_problems_are_told_at_once(write: Write) -> None:
             "1:13: `build-jobs`: expected a whole number, not `a b`",
         ),
         ("webapp: {port: 8005}", "1:1: notice: ignored: `webapp`; there is no web server yet"),
+        (
+            "diskimages: [{name: a, keep-formats: true}]",
+            "1:24: notice: ignored: `keep-formats`; files in every format are kept as long as their build",
+        ),
     ],
 )
 def test_a_wrong_value_says_what_was_expected(told: Told, wrong: str, message: str) -> None:

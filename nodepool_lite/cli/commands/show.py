@@ -1,6 +1,6 @@
 """`nodepool-lite show`: the whole life of one thing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import click
@@ -45,9 +45,11 @@ def command(app: App, name: str, *, output_format: str) -> None:
         records = store.read(*KINDS)
     thing = _find(records, name)
     if output_format == "table":
-        click.echo("".join(f"{line}\n" for line in _lines(thing, app.clock.now())), nl=False)
+        click.echo("".join(f"{line}\n" for line in _lines(thing, _attributes(app, thing), app.clock.now())), nl=False)
         return
     data = {"kind": type(thing).__name__.lower(), "id": thing.id, **thing.model_dump(mode="json")}
+    if isinstance(thing, Node):
+        data["attributes"] = dict(_attributes(app, thing))
     click.echo(to_json(data) if output_format == "json" else to_yaml(data), nl=False)
 
 
@@ -70,14 +72,26 @@ def _find(records: Snapshot, name: str) -> Thing:
     return found or cast("Node", node)
 
 
-def _lines(thing: Thing, now: float) -> Iterator[str]:
+def _attributes(app: App, thing: Thing) -> Mapping[str, str]:
+    """Return what the configuration says about the nodes of the same pool."""
+    provider = app.config.provider(thing.provider) if isinstance(thing, Node) else None
+    pools = () if provider is None else provider.pools
+    return next((each.node_attributes for each in pools if isinstance(thing, Node) and each.name == thing.pool), {})
+
+
+def _lines(thing: Thing, attributes: Mapping[str, str], now: float) -> Iterator[str]:
     kind = "image" if isinstance(thing, Upload) else type(thing).__name__.lower()
     name = thing.name if isinstance(thing, Build | Upload) else thing.id
     state = f"{thing.state} for {short(now - thing.state_since)} (since {local(thing.state_since)})"
-    yield from layout.aligned([[kind, name], ["state", state], *_fields(thing, now)])
+    yield from layout.aligned([[kind, name], ["state", state], *_fields(thing, now), *_facts(attributes)])
     yield ""
     yield layout.heading("history")
     yield from layout.aligned(list(_history(thing)))
+
+
+def _facts(attributes: Mapping[str, str]) -> Iterator[list[str]]:
+    for key, value in attributes.items():
+        yield [f"attribute {key}", layout.one_line(value)]
 
 
 def _fields(thing: Thing, now: float) -> Iterator[list[str]]:
