@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from nodepool_lite.actions.dib.recipe import Recipe, fingerprint
@@ -19,6 +21,7 @@ DEBIAN = Diskimage(
     dib_cmd="disk-image-create -u",
     username="jenkins",
 )
+_UNUSED = 7 * 86400
 
 
 def debian_image(cache_dir: Path | None = None) -> tuple[Path, Path]:
@@ -36,8 +39,16 @@ def debian_image(cache_dir: Path | None = None) -> tuple[Path, Path]:
         if not key.exists():
             subprocess.check_call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tests", "-f", key])
         if not image.exists():
+            _remove_unused(base)
             _build(image, key, base / "builds" / f"debian-12-{home.name}")
     return image, key
+
+
+def _remove_unused(base: Path) -> None:
+    """Remove images that no test has asked for in a week: of elements as they were once."""
+    for lock in base.glob("*/lock"):
+        if lock.stat().st_mtime < time.time() - _UNUSED:
+            shutil.rmtree(lock.parent)
 
 
 def _build(image: Path, key: Path, work_dir: Path) -> None:

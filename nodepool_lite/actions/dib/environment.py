@@ -40,10 +40,13 @@ def environment(recipe: Recipe, host_tools: Sequence[Path], cache: Path) -> dict
     if _DEBIAN_ELEMENTS & set(diskimage.elements):
         archives = apt.sources()
         found.update(apt.mirrors(archives, apt.codename(), chosen.get("DIB_RELEASE", ""), chosen))
+    said = {**found, **chosen}
+    if said.get("DIB_DISTRIBUTION_MIRROR", "").startswith("https:"):
+        for tool in ("DEBOOTSTRAP", "MMDEBSTRAP"):
+            said.setdefault(f"DIB_{tool}_EXTRA_ARGS", "--include=ca-certificates")
     temporary = recipe.work_dir / "tmp"
     return {
-        **found,
-        **chosen,
+        **said,
         "PATH": os.pathsep.join(search_path(host_tools)),
         "ELEMENTS_PATH": os.pathsep.join(str(each) for each in (*recipe.elements_path, OWN_ELEMENTS)),
         "DIB_IMAGE_CACHE": str(cache),

@@ -132,7 +132,7 @@ class _Build:
         recipe = self._recipe
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", supervisor.__name__),
+                *(sys.executable, "-P", "-m", supervisor.__name__),
                 *(str(recipe.work_dir), str(self._partial), str(recipe.log)),
                 *(("sh", "-c", _PRIVATE_MAPPER, "sh") if tools.private_mapper else ()),
                 *shlex.split(recipe.diskimage.dib_cmd),

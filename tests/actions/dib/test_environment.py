@@ -72,6 +72,15 @@ def test_our_own_environment_stays_outside(tmp_path: Path, monkeypatch: pytest.M
     assert not {"SECRET_TOKEN", "CURL_CA_BUNDLE"} & set(found)
 
 
+def test_an_image_from_https_can_check_certificates_from_the_start(tmp_path: Path) -> None:
+    """The tree that apt first runs in has the authorities when its mirror wants them, and only then."""
+    plain = environment(recipe(tmp_path, env_vars={"DIB_DISTRIBUTION_MIRROR": "http://mirror.example"}), (), tmp_path)
+    secure = environment(recipe(tmp_path, env_vars={"DIB_DISTRIBUTION_MIRROR": "https://mirror.example"}), (), tmp_path)
+
+    assert "DIB_MMDEBSTRAP_EXTRA_ARGS" not in plain
+    assert secure["DIB_MMDEBSTRAP_EXTRA_ARGS"] == secure["DIB_DEBOOTSTRAP_EXTRA_ARGS"] == "--include=ca-certificates"
+
+
 def test_releases_and_mirrors_do_not_share_a_cache() -> None:
     """A tree bootstrapped for one release or from one mirror is not used for another."""
     keys = [{"DIB_RELEASE": "bookworm"}, {"DIB_RELEASE": "trixie"}, {"DIB_DISTRIBUTION_MIRROR": "http://mine.example"}]
