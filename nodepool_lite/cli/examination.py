@@ -88,7 +88,7 @@ def _image_tools() -> Iterator[Finding]:
 def _disk(config: Config) -> Iterator[Finding]:
     from nodepool_lite.actions.dib.host import disk_problem  # noqa: PLC0415 - only here
 
-    problem = disk_problem(config.images_dir, config.build_min_free)
+    problem = disk_problem(_existing(config.images_dir), config.build_min_free)
     free = shutil.disk_usage(_existing(config.images_dir)).free / 2**30
     yield Finding("missing", "disk", problem) if problem else Finding("ok", "disk", f"{free:.1f} GiB free for images")
 
@@ -127,6 +127,7 @@ def _acceleration(provider: str) -> Finding:
 
 
 def _existing(path: Path) -> Path:
-    while not path.exists():
+    """Return the nearest directory on the way to a path that exists, as far as this user may look."""
+    while not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where this user may not look
         path = path.parent
     return path

@@ -1,6 +1,7 @@
 """What a user and a script see when something goes wrong: one line, and a status that says what kind it was."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -184,3 +185,13 @@ def test_help_and_version_need_nothing() -> None:
         done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=True)
         assert done.stderr == ""
         assert "nodepool-lite" in done.stdout
+
+
+def test_a_daemon_that_cannot_keep_its_state_says_where(tmp_path: Path) -> None:
+    """And what to do about it."""
+    config = write_config(tmp_path)
+    config.write_text(re.sub("state-dir: .*", "state-dir: /proc/none", config.read_text()))
+    done = subprocess.run([PROGRAM, "--config", config, "run"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "/proc/none: make room and access there for its user, or name another `state-dir`" in done.stderr
+    assert "Traceback" not in done.stderr

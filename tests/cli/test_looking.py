@@ -229,6 +229,13 @@ def test_the_doctor_names_what_is_wrong(desk: Desk) -> None:
     assert "image tools" in result.stdout
 
 
+def test_the_doctor_goes_on_where_it_may_not_look(desk: Desk) -> None:
+    """A directory that cannot even be looked for is no reason to stop."""
+    text = desk.config.read_text()
+    desk.config.write_text(text.replace("/state/images\n", f"/{'x' * 300}\n"))
+    assert "driver simulated can work" in desk.run("doctor").stdout
+
+
 def test_the_doctor_looks_at_everything(desk: Desk) -> None:
     """Each part has a line, whatever this host has."""
     shown = desk.run("doctor").stdout

@@ -6,6 +6,7 @@ import click
 
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.lazy import Exemplary
+from nodepool_lite.model.errors import NodepoolError
 
 ALL = ("launcher", "builder")
 
@@ -49,9 +50,15 @@ def command(app: App, roles: tuple[str, ...], log_format: str, log_level: str) -
 
     gc.set_threshold(700, 10, 10)  # Python's own: what lives long collects as usual
     chosen = frozenset(ALL) if "all" in roles else frozenset(roles)
-    return run(
-        app.config_path,
-        chosen,
-        log_format="json" if log_format == "json" else "console",
-        log_level=log_level,
-    )
+    try:
+        return run(
+            app.config_path,
+            chosen,
+            log_format="json" if log_format == "json" else "console",
+            log_level=log_level,
+        )
+    except OSError as error:
+        raise NodepoolError(
+            f"{error.filename or app.config.state_dir}: {error.strerror or error}; the daemon keeps its state in "
+            f"{app.config.state_dir}: make room and access there for its user, or name another `state-dir`"
+        ) from error
