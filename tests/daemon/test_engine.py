@@ -358,3 +358,26 @@ def test_nothing_is_remembered_about_nodes_that_are_gone(tmp_path: Path) -> None
     assert {key.rpartition(" ")[2] for key in world.launcher.ctx.notes} <= known
     assert set(world.launcher.ctx.sightings.checked()) <= known
     assert len(list((tmp_path / "logs" / "nodes").iterdir())) <= len(known)
+
+
+def test_a_request_that_outlives_its_launchers_lead_leaves_no_second_server(tmp_path: Path) -> None:
+    """The cloud was slow, the successor asked again: what came of the first request is swept."""
+    world = World(make_config(min_ready=1, state_dir=tmp_path), tmp_path)
+    workers = HeldWorkers()
+    world.launcher = first = world.start("launcher-2", workers)
+    held_until(world, workers, CreateServer)
+    prompt = world.cloud.add_server
+
+    def slow(*args: Any) -> str:
+        world.cloud.add_server = prompt  # type: ignore[method-assign]
+        first.store.expire()
+        world.launcher = world.start("launcher-3")
+        world.run(30)
+        return prompt(*args)
+
+    world.cloud.add_server = slow  # type: ignore[method-assign, assignment]  # the cloud's slowness, nothing of ours
+    workers.run(CreateServer)
+    assert len(world.servers()) == 2
+    world.run(60)
+    assert world.servers() == [node.id for node in world.nodes(READY)]
+    assert len(world.servers()) == 1

@@ -20,11 +20,14 @@ def own_servers(world: World) -> list[SimulatedServer]:
     return [each for each in world.cloud.servers().values() if each.spec.pool_id == POOL_ID and not each.delete_asked]
 
 
-def always(world: World) -> Iterator[str]:
-    """Yield what is broken of the promises that hold at every moment."""
+def always(world: World, *, slow_calls: bool = False) -> Iterator[str]:
+    """Yield what is broken of the promises that hold at every moment.
+
+    With `slow_calls` a request may reach a cloud after a successor has given it up: such servers are only swept later.
+    """
     yield from (f"an unforeseen error: {crash}" for crash in world.journal.crashes)
     yield from _leases(world)
-    yield from _limits(world)
+    yield from _doubles(world, slow_calls=slow_calls)
     yield from _deletions(world)
     for node_id, runs in world.nodes_inside.runs.items():
         if len(runs) > 1:
@@ -62,13 +65,13 @@ def _leases(world: World) -> Iterator[str]:
             yield f"node {node.id} was handed out twice"
 
 
-def _limits(world: World) -> Iterator[str]:
+def _doubles(world: World, *, slow_calls: bool) -> Iterator[str]:
     servers = own_servers(world)
     for (node_id, attempt), count in Counter((each.spec.node_id, each.spec.attempt) for each in servers).items():
         if count > 1:
             yield f"node {node_id}: {count} servers for attempt {attempt}"
     for node_id, count in Counter(each.spec.node_id for each in servers).items():
-        if count > 1:
+        if count > 1 and not slow_calls:
             yield f"node {node_id} has {count} servers"
 
 

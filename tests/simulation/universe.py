@@ -79,6 +79,8 @@ class Universe:
         self._launchers = 0
         self._undisturbed = True
         """Nothing happens between two calls of a process."""
+        self._slow = self.random.random() < 0.3
+        """Time passes between two calls, too."""
         self._roles = self.random.choice([("",), ("", ""), ("provider/", "planner builder"), ("provider/l", "")])
         """What each process leads, as the beginning of the names; of all if empty."""
         self.processes = [self._process(role) for role in self._roles]
@@ -110,7 +112,7 @@ class Universe:
         choices, weights = zip(*self.deeds, strict=True)
         for deed in self.random.choices(choices, weights, k=moments):
             deed()
-            self._check(always(self.world))
+            self._check(always(self.world, slow_calls=self._slow))
             self._check(self._limits())
         self._undisturbed = True
 
@@ -142,7 +144,7 @@ class Universe:
                 process.step()
                 process.workers.run_all()
             self.world.clock.advance(self.random.choice([0.5, 5.0, 60.0]))
-            self._check(always(self.world))
+            self._check(always(self.world, slow_calls=self._slow))
             self._check(self._limits())
             calm = 0 if list(self._unsettled()) else calm + 1
             if calm == CALM:
@@ -197,7 +199,10 @@ class Universe:
         if not self._undisturbed and self.random.random() < BETWEEN:
             self._undisturbed = True
             deeds = [self._step, self._step, self._work, self._work, self._grab, self._end_lease, self._expire]
-            self.random.choice(deeds)()
+            if self._slow:
+                deeds = [*deeds, *[self._wait] * 4]
+            for _ in range(self.random.choice([1, 10]) if self._slow else 1):
+                self.random.choice(deeds)()
             self._undisturbed = False
 
     # --- what may happen ------------------------------------------------------------------------------
