@@ -102,7 +102,8 @@ class _Build:
             if self._phase and not self._phase.startswith("root.d/"):
                 cache.give_back(self._own_cache)  # what it fetched is whole, and wanted when the element is mended
             raise
-        files = tuple(self._publish(each) for each in recipe.formats)
+        files = tuple(self._measured(each) for each in recipe.formats)
+        self._publish(files)
         cache.give_back(self._own_cache)
         return files
 
@@ -164,8 +165,8 @@ class _Build:
                 f"not finished after {seconds:g} s (build-timeout), in {self._phase or 'its start'}"
             )
 
-    def _publish(self, image_format: str) -> ImageFile:
-        """Write the checksums of one file and give all three their final names."""
+    def _measured(self, image_format: str) -> ImageFile:
+        """Write the checksums of one file and return what it will be once it is published."""
         self._say(CHECKSUMS)
         source = self._partial / f"image.{image_format}"
         if not source.is_file():
@@ -181,17 +182,21 @@ class _Build:
                     each.update(chunk)
             os.fsync(file.fileno())
         for name, each in sums.items():
-            written = source.with_name(f"{source.name}.{name}")
-            written.write_text(f"{each.hexdigest()}  {target.name}\n")
-            written.rename(target.with_name(f"{target.name}.{name}"))
-        source.rename(target)
+            source.with_name(f"{source.name}.{name}").write_text(f"{each.hexdigest()}  {target.name}\n")
         return ImageFile(
             format=image_format,
             path=str(target),
-            size=target.stat().st_size,
+            size=source.stat().st_size,
             sha256=sums["sha256"].hexdigest(),
             md5=sums["md5"].hexdigest(),
         )
+
+    def _publish(self, files: tuple[ImageFile, ...]) -> None:
+        """Give all files their final names, each image after its checksums."""
+        for file in files:
+            for suffix in (".sha256", ".md5", ""):
+                source = self._partial / f"image.{file.format}{suffix}"
+                source.rename(f"{file.path}{suffix}")
 
     def _say(self, phase: str) -> None:
         if phase and phase != self._phase:

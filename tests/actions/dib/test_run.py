@@ -87,6 +87,20 @@ def test_a_build_ends_when_it_is_told_to_stop(workshop: Workshop) -> None:
     assert workshop.traces() == []
 
 
+def test_a_build_stopped_at_its_last_step_publishes_nothing(workshop: Workshop) -> None:
+    """Told to stop while checksums are made, it leaves no file of any format."""
+    stop = threading.Event()
+
+    def stop_at_checksums(phase: str) -> None:
+        if phase == CHECKSUMS:
+            stop.set()
+
+    with pytest.raises(BuildStoppedError):
+        workshop.build(workshop.recipe("tiny-0000000001", formats=("qcow2", "raw")), stop_at_checksums, stop)
+
+    assert list(workshop.images.iterdir()) == []
+
+
 def test_a_killed_supervisor_fails_the_build(workshop: Workshop) -> None:
     """When the supervisor alone dies, the build fails, says so, and leaves nothing."""
     recipe = workshop.recipe("tiny-0000000001", "pause-finalise")
