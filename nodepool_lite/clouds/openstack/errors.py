@@ -26,7 +26,7 @@ _NO_ROOM = re.compile(
 _NO_ROOM_TYPES = frozenset(
     {"OverQuota", "IpAddressGenerationFailure", "ExternalIpAddressExhausted", "NoMoreIps", "StorageQuotaFull"}
 )
-_WRONG = frozenset({400, 403, 405, 406, 415, 422, 501})
+_WRONG = frozenset({400, 403, 405, 406, 413, 415, 422, 501})
 _MISSING = frozenset({404, 410})
 
 

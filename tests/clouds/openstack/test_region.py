@@ -1,0 +1,84 @@
+"""Which clouds.yaml is read."""
+
+from pathlib import Path
+
+import pytest
+
+from nodepool_lite.clouds.openstack.region import find, region
+from nodepool_lite.model.errors import BadRequestError
+
+ENTRY = "{region_name: R1, auth: {auth_url: 'http://k/v3', username: u, password: p, project_name: n}}"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home directory and a working directory of the test's own."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "work").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path
+
+
+def write(path: Path, *names: str) -> Path:
+    """Write a clouds.yaml with entries of these names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("clouds:\n" + "".join(f"  {name}: {ENTRY}\n" for name in names))
+    return path
+
+
+def test_the_first_file_that_has_the_entry_is_used(home: Path) -> None:
+    """The environment's, systemd's credential, the one beside our configuration, the user's."""
+    places = {
+        "explicit": write(home / "explicit.yaml", "a"),
+        "credential": write(home / "credentials/clouds.yaml", "a", "b"),
+        "beside": write(home / "etc/clouds.yaml", "a", "b", "c"),
+        "user": write(home / "home/.config/openstack/clouds.yaml", "a", "b", "c", "d"),
+    }
+    environ = {
+        "OS_CLIENT_CONFIG_FILE": str(places["explicit"]),
+        "CREDENTIALS_DIRECTORY": str(home / "credentials"),
+    }
+    found = {name: find(name, home / "etc", environ) for name in "abcd"}
+    assert found == dict(zip("abcd", places.values(), strict=True))
+
+
+def test_an_entry_that_there_is_not_is_told_with_those_that_there_are(home: Path) -> None:
+    """With the files that they are in."""
+    file = write(home / "etc/clouds.yaml", "one", "two")
+    with pytest.raises(BadRequestError, match=f"no entry `three`: {file} has one, two"):
+        find("three", home / "etc", {})
+
+
+def test_no_file_at_all_is_told_with_the_places(home: Path) -> None:
+    """The person who has to put one there wants to know where."""
+    with pytest.raises(BadRequestError, match=r"there is no clouds\.yaml that this user can read; put one into .*/etc"):
+        find("one", home / "etc", {})
+
+
+def test_a_file_that_is_no_yaml_is_named(home: Path) -> None:
+    """It is not passed over in silence."""
+    (home / "etc").mkdir()
+    (home / "etc/clouds.yaml").write_text("clouds: [")
+    with pytest.raises(BadRequestError, match=r"etc/clouds\.yaml is no YAML"):
+        find("one", home / "etc", {})
+
+
+def test_a_secret_file_is_put_over_the_entry(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password may stand in secure.yaml beside it."""
+    monkeypatch.delenv("OS_CLIENT_SECURE_FILE", raising=False)
+    file = write(home / "etc/clouds.yaml", "one")
+    (home / "etc/secure.yaml").write_text("clouds: {one: {auth: {password: secret}}}\n")
+    found = region("one", "", file)
+    assert found.config["auth"]["password"] == "secret"
+    assert found.get_region_name("compute") == "R1"
+
+
+def test_a_region_that_the_entry_does_not_have_is_told(home: Path) -> None:
+    """By the file's name."""
+    file = home / "etc/clouds.yaml"
+    file.parent.mkdir()
+    file.write_text("clouds: {one: {regions: [R1, R2], auth: {auth_url: x, username: u, password: p}}}\n")
+    assert region("one", "R2", file).get_region_name("compute") == "R2"
+    with pytest.raises(BadRequestError, match="entry `one` cannot be used"):
+        region("one", "R3", file)
