@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nodepool_lite.cli.failures import note
 from nodepool_lite.model.clock import Clock, SystemClock
+from nodepool_lite.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from nodepool_lite.clouds.driver import Driver
@@ -27,6 +29,8 @@ class App:
     """Made once per run from the options before the command; everything is found when it is first needed."""
 
     config_option: Path | None = None
+    quiet: bool = field(default=False, kw_only=True)
+    """Whether nobody reads what is good to know."""
     clock: Clock = field(default_factory=SystemClock)
     open_store: "Callable[..., Store]" = _open
 
@@ -39,8 +43,30 @@ class App:
 
     @cached_property
     def config(self) -> "Config":
-        """The settings; raises ConfigError with all that is wrong with them."""
-        from nodepool_lite.config.load import load_or_raise  # noqa: PLC0415 - the same
+        """The settings, or those that the daemon goes on with while the file has errors.
+
+        Raises:
+            ConfigError: neither can be had; with all that is wrong with the file.
+        """
+        try:
+            return self.config_of_file
+        except ConfigError:
+            from nodepool_lite.config.accepted import recall  # noqa: PLC0415 - seldom
+
+            before = recall(self.config_path, os.environ) if self.config_path.is_file() else None
+            if before is None:
+                raise
+            if not self.quiet:
+                note(
+                    f"{self.config_path} has errors (see `nodepool-lite config check`); "
+                    "going on with what the daemon accepted last"
+                )
+            return before
+
+    @cached_property
+    def config_of_file(self) -> "Config":
+        """The settings that the file says; raises ConfigError with all that is wrong with them."""
+        from nodepool_lite.config.load import load_or_raise  # noqa: PLC0415 - `--help` needs no configuration
 
         return load_or_raise(self.config_path, os.environ)
 

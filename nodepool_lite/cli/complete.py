@@ -57,7 +57,7 @@ def providers(config: Config) -> Iterable[str]:
 def _completer(names: Callable[[App], Names]) -> Completer:
     def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         option: Path | None = ctx.find_root().params.get("config_option")
-        app = ctx.obj if isinstance(ctx.obj, App) else App(option)
+        app = ctx.obj if isinstance(ctx.obj, App) else App(option, quiet=True)
         try:
             return [CompletionItem(name, help=word) for name, word in names(app) if name.startswith(incomplete)]
         except NodepoolError:

@@ -30,7 +30,7 @@ def examine(app: App) -> Iterator[Finding]:
     yield Finding("ok", "python", f"{sys.version.split()[0]} at {sys.executable}")
     yield _ssh()
     try:
-        config = app.config
+        config = app.config_of_file
     except ConfigError as error:
         yield Finding("missing", "config", str(error))
         yield from _image_tools()

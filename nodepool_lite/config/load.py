@@ -59,10 +59,13 @@ def secure_file(environ: Mapping[str, str]) -> Path | None:
     return Path(environ[SECURE_VARIABLE]) if environ.get(SECURE_VARIABLE) else None
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Loaded:
-    """Return what the file says, with the secure file on top; never raises, whatever the files hold."""
+def load(path: Path, environ: Mapping[str, str], base: Path | None = None) -> Loaded:
+    """Return what the file says, with the secure file on top; never raises, whatever the files hold.
+
+    Relative paths start in `base`, by default the file's directory.
+    """
     report, digest = Report(), hashlib.sha256()
-    base, config, dialect = path.absolute().parent, None, Dialect.CURRENT
+    base, config, dialect = base or path.absolute().parent, None, Dialect.CURRENT
     native = _native(path, environ, report, digest.update)
     if native is not None:
         root, dialect = native

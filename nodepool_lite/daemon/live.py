@@ -10,6 +10,7 @@ from nodepool_lite.actions.dib.host import disk_problem
 from nodepool_lite.actions.dib.recipe import fingerprint
 from nodepool_lite.clouds.driver import Driver
 from nodepool_lite.clouds.registry import open_driver
+from nodepool_lite.config import accepted
 from nodepool_lite.config.load import Loaded
 from nodepool_lite.config.problem import Severity
 from nodepool_lite.config.settings import Config
@@ -49,6 +50,7 @@ class LiveConfig:
         self._note(loaded)
         self._config = loaded.config
         self.digest = loaded.digest
+        self._keep(loaded.config)
         return loaded.config
 
     def config(self) -> Config:
@@ -75,6 +77,7 @@ class LiveConfig:
         self._note(loaded)
         self._config = loaded.config
         self.digest = loaded.digest
+        self._keep(loaded.config)
         self._rebuild()
         self._log.info("config.loaded", file=str(self.file.path), digest=self.digest[:12])
         return True
@@ -97,6 +100,13 @@ class LiveConfig:
         """Give back the drivers' connections."""
         for driver in self._drivers.values():
             driver.close()
+
+    def _keep(self, config: Config) -> None:
+        """Keep a copy for the commands; one that cannot be kept only makes them need a good file."""
+        try:
+            accepted.keep(self.file.path, config)
+        except OSError as error:
+            self._log.debug("config.uncopied", reason=str(error))
 
     def _rebuild(self) -> None:
         config = self.config()

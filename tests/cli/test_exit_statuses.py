@@ -12,6 +12,8 @@ import pytest
 
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.main import cli
+from nodepool_lite.config.accepted import keep
+from nodepool_lite.config.load import load_or_raise
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.testing import make_build, make_node, numbered
@@ -185,6 +187,32 @@ def test_help_and_version_need_nothing() -> None:
         done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=True)
         assert done.stderr == ""
         assert "nodepool-lite" in done.stdout
+
+
+def test_commands_go_on_with_what_the_daemon_accepted(desk: Desk) -> None:
+    """A file with errors changes nothing for those who use the pool, whatever is wrong with it."""
+    keep(desk.config, load_or_raise(desk.config, {}))
+    good = desk.config.read_text()
+    for bad in (
+        good.replace("min-ready", "min-redy"),
+        f"{good}\n\t- [",
+        good.replace("driver: simulated", "driver: x"),
+    ):
+        desk.config.write_text(bad)
+        told = desk.run("status")
+        assert told.exit_code == 0
+        assert "debian-12" in told.stdout
+        assert "has errors (see `nodepool-lite config check`)" in told.stderr
+        assert [desk.run(*each).exit_code for each in (["config", "check"], ["config", "show"])] == [78, 78]
+        assert "missing config" in desk.run("doctor").stdout
+
+
+def test_a_file_with_errors_that_no_daemon_ever_accepted_is_told(desk: Desk) -> None:
+    """There is nothing to go on with."""
+    desk.config.write_text(desk.config.read_text().replace("min-ready", "min-redy"))
+    told = desk.run("status")
+    assert told.exit_code == 78
+    assert "did you mean `min-ready`?" in told.stderr
 
 
 def test_a_daemon_that_cannot_keep_its_state_says_where(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def show(app: App, file: Path | None, *, secrets: bool) -> None:
     from nodepool_lite.config import show as shown  # noqa: PLC0415 - the same
     from nodepool_lite.config.load import load_or_raise  # noqa: PLC0415
 
-    config = app.config if file is None else load_or_raise(file, os.environ)
+    config = app.config_of_file if file is None else load_or_raise(file, os.environ)
     click.echo(shown.show(config, masked=not secrets), nl=False)
 
 
