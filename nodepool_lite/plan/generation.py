@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from nodepool_lite.config.settings import CloudImage, Config, Label, PoolLabel, Provider, ProviderPool
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
@@ -33,34 +33,18 @@ class Source:
     pool: ProviderPool
     settings: PoolLabel
     diskimage: str
+    fingerprint: str
+    """A hash of the configuration (not of the image): what a back-off of this source speaks of."""
     build: str = ""
     image_id: str = ""
     username: str = ""
     generation: str = ""
     """Empty while no image serves."""
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of the configuration (not of the image): what a back-off of this source speaks of."""
-        return _hash(self._shape())
-
     def served_by(self, build: str, image_id: str, username: str, script: str) -> "Source":
         """Return this source with the image that serves it; `script` is the hash of its ready-script."""
-        generation = _hash([self.fingerprint, build, image_id, script])
+        generation = _hash(f"{self.fingerprint} {build} {image_id} {script}")
         return replace(self, build=build, image_id=image_id, username=username, generation=generation)
-
-    def _shape(self) -> Mapping[str, object]:
-        """What of the configuration shapes a node: not how many are kept, nor how long they may take."""
-        return {
-            "label": self.label.name,
-            "script": self.label.ready_script,
-            "subnodes": self.label.subnodes,
-            "provider": self.provider.name,
-            "driver": self.provider.driver,
-            "cloud": [self.provider.cloud, self.provider.region_name],
-            "settings": self.settings.model_dump(mode="json"),
-            "pool": self.pool.model_dump(mode="json", include=set(SHAPING)),
-        }
 
     @property
     def backoff_id(self) -> str:
@@ -119,7 +103,22 @@ def _walk(config: Config) -> Iterator[Source]:
                 label = config.label(settings.name)
                 if label is not None:
                     image = settings.diskimage or settings.cloud_image or ""
-                    yield Source(label, provider, pool, settings, diskimage=image)
+                    shape = json.dumps(_shape(label, provider, pool, settings), sort_keys=True)
+                    yield Source(label, provider, pool, settings, diskimage=image, fingerprint=_hash(shape))
+
+
+def _shape(label: Label, provider: Provider, pool: ProviderPool, settings: PoolLabel) -> Mapping[str, object]:
+    """What of the configuration shapes a node: not how many are kept, nor how long they may take."""
+    return {
+        "label": label.name,
+        "script": label.ready_script,
+        "subnodes": label.subnodes,
+        "provider": provider.name,
+        "driver": provider.driver,
+        "cloud": [provider.cloud, provider.region_name],
+        "settings": settings.model_dump(mode="json"),
+        "pool": pool.model_dump(mode="json", include=set(SHAPING)),
+    }
 
 
 def _with_image(view: View, source: Source, serving: Mapping[tuple[str, str], Upload]) -> Source:
@@ -138,5 +137,5 @@ def _cloud_image(provider: Provider, name: str) -> CloudImage:
     return next(image for image in provider.cloud_images if image.name == name)
 
 
-def _hash(shape: object) -> str:
-    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:12]
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
