@@ -14,7 +14,8 @@ import pytest
 
 from nodepool_lite.actions.dib.log import CHECKSUMS
 from nodepool_lite.model.errors import BuildFailedError, BuildStoppedError, BuildTimeoutError
-from tests.actions.dib.workshop import Workshop, named, wait_until
+from nodepool_lite.testing import FakeClock
+from tests.actions.dib.workshop import Workshop, named, pausing, wait_until
 
 pytestmark = pytest.mark.machine
 
@@ -65,8 +66,16 @@ def test_an_element_that_does_not_exist_is_named(workshop: Workshop) -> None:
 
 def test_a_build_that_takes_too_long_is_ended(workshop: Workshop) -> None:
     """After build-timeout the build ends with all that belongs to it, saying what it was doing."""
-    with pytest.raises(BuildTimeoutError, match=r"after 5 s .* install\.d/50-pause-install"):
-        workshop.build(workshop.recipe("tiny-0000000001", "pause-install", timeout=5))
+    recipe = workshop.recipe("tiny-0000000001", "pause-install", timeout=100)
+    clock = FakeClock()
+
+    def wait_for_the_pause(phase: str) -> None:
+        if phase == "install.d/50-pause-install":
+            wait_until(lambda: pausing(recipe))
+            clock.advance(101)
+
+    with pytest.raises(BuildTimeoutError, match=r"after 100 s .* install\.d/50-pause-install"):
+        workshop.build(recipe, wait_for_the_pause, clock=clock)
 
     assert workshop.traces() == []
 
@@ -78,7 +87,7 @@ def test_a_build_ends_when_it_is_told_to_stop(workshop: Workshop) -> None:
 
     with ThreadPoolExecutor() as threads:
         build = threads.submit(workshop.build, recipe, lambda _: None, stop)
-        wait_until(lambda: recipe.log.exists() and "| pausing" in recipe.log.read_text())
+        wait_until(lambda: pausing(recipe))
         assert any("loop device" in trace for trace in workshop.traces())
         stop.set()
         with pytest.raises(BuildStoppedError):
@@ -107,7 +116,7 @@ def test_a_killed_supervisor_fails_the_build(workshop: Workshop) -> None:
 
     with ThreadPoolExecutor() as threads:
         build = threads.submit(workshop.build, recipe)
-        wait_until(lambda: recipe.log.exists() and "| pausing" in recipe.log.read_text())
+        wait_until(lambda: pausing(recipe))
         os.kill(workshop.supervisor(), signal.SIGKILL)
         with pytest.raises(BuildFailedError, match=r"supervisor .* killed by signal 9"):
             build.result(timeout=30)

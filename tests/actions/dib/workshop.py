@@ -13,7 +13,7 @@ from nodepool_lite.actions.dib import devices
 from nodepool_lite.actions.dib.recipe import Recipe
 from nodepool_lite.actions.dib.run import run_build
 from nodepool_lite.config.settings import Diskimage
-from nodepool_lite.model.clock import SystemClock
+from nodepool_lite.model.clock import Clock, SystemClock
 from nodepool_lite.model.image import ImageFile
 
 ELEMENTS = Path(__file__).parent / "elements"
@@ -45,10 +45,14 @@ class Workshop:
         )
 
     def build(
-        self, recipe: Recipe, on_phase: Callable[[str], None] = lambda _: None, stop: threading.Event | None = None
+        self,
+        recipe: Recipe,
+        on_phase: Callable[[str], None] = lambda _: None,
+        stop: threading.Event | None = None,
+        clock: Clock | None = None,
     ) -> tuple[ImageFile, ...]:
         """Run a build to its end in this thread."""
-        return run_build(recipe, on_phase=on_phase, stop=stop or threading.Event(), clock=SystemClock())
+        return run_build(recipe, on_phase=on_phase, stop=stop or threading.Event(), clock=clock or SystemClock())
 
     @contextmanager
     def builder(self, recipe: Recipe) -> Iterator["subprocess.Popen[bytes]"]:
@@ -56,7 +60,7 @@ class Workshop:
         elements = recipe.diskimage.elements[len(TINY) :]
         process = subprocess.Popen([sys.executable, "-m", __name__, str(self.root), recipe.output.name, *elements])
         try:
-            wait_until(lambda: recipe.log.exists() and "| pausing" in recipe.log.read_text())
+            wait_until(lambda: pausing(recipe))
             yield process
         finally:
             process.kill()
@@ -84,6 +88,11 @@ class Workshop:
     def _processes_that_see_mounts(self) -> list[Path]:
         mark = str(self.root).encode()
         return [each for each in Path("/proc").glob("[0-9]*/mountinfo") if mark in _read(each)]
+
+
+def pausing(recipe: Recipe) -> bool:
+    """Return whether the build has come to an element that pauses."""
+    return recipe.log.exists() and "| pausing" in recipe.log.read_text()
 
 
 def named(recipe: Recipe, **variables: str) -> Recipe:
