@@ -20,6 +20,8 @@ from nodepool_lite.store.base import Snapshot
 
 STANDSTILL = 5.0
 """Seconds for which something must have had no room until that is said."""
+STALL = 1.0
+"""Seconds after which actions that had no effect are tried again."""
 CRASH_PAUSE = 5.0
 """Seconds after a step that ended in an unforeseen error."""
 SHOWN = 3
@@ -95,6 +97,7 @@ class Engine:
 
     def _step(self) -> float | None:
         self._leadership.campaign()
+        before: Snapshot | None = None
         for _ in range(REPLANS):
             now = self._ctx.clock.now()
             view = self._view(now)
@@ -102,13 +105,16 @@ class Engine:
             due = self._due(actions, view.running, now)
             self._start([action for action in due if not action.inline])
             inline = [action for action in due if action.inline]
-            if not inline:
+            if not inline or view.records is before:
                 self._tidy(view.records, now)
                 self._look_for_room(view, now)
                 self.why = summary(view, self.running)
-                return self._deadline(actions, now)
+                deadline = self._deadline(actions, now)
+                # What was written changed nothing: others were quicker, and news of that will wake the loop.
+                return now + STALL if inline and (deadline is None or deadline > now + STALL) else deadline
             for action in inline:
                 self._settle(action, carry_out(self._ctx, action))
+            before = view.records
         return self._ctx.clock.now()
 
     def _view(self, now: float) -> View:

@@ -1,16 +1,20 @@
 """The whole loop on a simulated cloud: from an empty pool to ready nodes, and through what can go wrong."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nodepool_lite.config.settings import Label
+from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import Action, CreateServer, ListImages, ListServers, StartBuild, StartUpload
 from nodepool_lite.testing import make_config, make_lease
+from tests.simulation.tripwire import Wired
 from tests.world import HeldWorkers, World
 
 READY = NodeState.READY
@@ -381,3 +385,21 @@ def test_a_request_that_outlives_its_launchers_lead_leaves_no_second_server(tmp_
     world.run(60)
     assert world.servers() == [node.id for node in world.nodes(READY)]
     assert len(world.servers()) == 1
+
+
+def test_an_action_without_effect_does_not_make_the_loop_spin(tmp_path: Path) -> None:
+    """Somebody else is always quicker: it is tried again after a moment, and the rest goes on."""
+    world = World(make_config(min_ready=1, state_dir=tmp_path), tmp_path)
+    tries: list[str] = []
+
+    def around(name: str, call: Callable[[], Any]) -> Any:
+        if name == "delete":
+            tries.append(name)
+            raise StoreConflictError("changed meanwhile")
+        return call()
+
+    world.launcher = world.start("launcher-2", wire=lambda thing: Wired(thing, around))
+    world.store.create(Backoff(id="junk", failures=1, error="x", since=0, last=0, next_try=0))
+    world.run(30)
+    assert len(tries) <= 60
+    assert world.nodes(READY)
