@@ -1,0 +1,129 @@
+"""The pool on a real OpenStack: a true machine from the image to a user's shell, and many servers at once."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from nodepool_lite.actions.dib.recipe import fingerprint
+from nodepool_lite.config.shipped import elements_dir
+from nodepool_lite.model.image import UploadState
+from nodepool_lite.model.node import NodeState
+from tests.cloud.conftest import Cloud
+from tests.images import debian_image
+from tests.machine.pool import RealPool
+
+pytestmark = pytest.mark.cloud
+TRUE_MACHINES = """
+state-dir: {base}/state
+scripts-dir: {base}/scripts
+private-key: {key}
+diskimages:
+  - name: debian-12
+    elements: [debian-minimal, vm, nodepool-minimal, debian-quick]
+    release: bookworm
+    pause: true
+labels:
+  - {{name: debian-12, min-ready: 1, ready-script: hello.sh}}
+providers:
+  - name: cloud
+    driver: openstack
+    cloud: one
+    boot-timeout: 15m
+    pools:
+      - max-servers: 2
+        networks: [provider]
+        availability-zones: [qemu]
+        auto-floating-ip: false
+        labels: [{{name: debian-12, diskimage: debian-12, flavor-name: tiny}}]
+"""
+MANY = """
+state-dir: {base}/state
+labels:
+  - {{name: fake, min-ready: {count}}}
+providers:
+  - name: cloud
+    driver: openstack
+    cloud: one
+    login-test: false
+    max-concurrency: {count}
+    rate: 0.01
+    cloud-images: [{{name: empty, image-name: empty}}]
+    pools:
+      - max-servers: {count}
+        networks: [bulk]
+        availability-zones: [fake]
+        auto-floating-ip: false
+        labels: [{{name: fake, cloud-image: empty, flavor-name: tiny}}]
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path, cloud: Cloud) -> Iterator[Callable[..., RealPool]]:
+    """Give a function that runs a pool with this configuration until the test ends."""
+    pools: list[RealPool] = []
+
+    def started(text: str, **values: object) -> RealPool:
+        config = tmp_path / "nodepool.yaml"
+        config.write_text(text.format(base=tmp_path, **values))
+        pool = RealPool(config, {"OS_CLIENT_CONFIG_FILE": str(cloud.clouds_yaml)})
+        pools.append(pool)
+        pool.start()
+        return pool
+
+    yield started
+    for pool in pools:
+        with closing(pool):
+            pool.stop()
+
+
+def test_a_true_machine_from_the_image_to_a_users_shell(start: Callable[..., RealPool], tmp_path: Path) -> None:
+    """DIB's image goes to Glance, Nova boots it, the pinned key lets us in, and a user gets it and gives it back."""
+    image, key = debian_image()
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "hello.sh").write_text("#!/bin/sh\necho hello > ~/hello.txt\n")
+    pool = start(TRUE_MACHINES, key=key)
+    diskimage = pool.config.diskimage("debian-12")
+    assert diskimage is not None
+    pool.plant(image, "debian-12", fingerprint(diskimage, (elements_dir(),)))
+    pool.wait(lambda records: any(u.state is UploadState.READY for u in records.uploads.values()), 300)
+    node = pool.wait_for_node(NodeState.READY, seconds=900)
+    assert node.host_key_source == "injected"
+    lease = json.loads(pool.cli("grab", "debian-12", "-f", "json"))
+    assert pool.cli("ssh", lease["lease"], "--", "cat hello.txt; hostname") == f"hello\n{node.hostname}\n"
+    pool.cli("release", lease["lease"])
+    fresh = pool.wait_for_node(NodeState.BUILDING, other_than=node, seconds=60)
+    pool.wait(lambda records: node.id not in records.nodes, 300)
+    assert fresh.image_id == node.image_id
+    _leave_nothing(pool)
+
+
+def test_many_servers_come_and_go_and_leave_nothing(start: Callable[..., RealPool], cloud: Cloud) -> None:
+    """All become ready, all are deleted, and neither servers nor ports remain."""
+    before = _belongings(cloud)
+    count = 40
+    pool = start(MANY, count=count)
+    pool.wait(lambda records: sum(n.state is NodeState.READY for n in records.nodes.values()) == count, 600)
+    _leave_nothing(pool)
+    assert _belongings(cloud) == before
+
+
+def _belongings(cloud: Cloud) -> set[str]:
+    """Return the ids of all servers, ports, floating IPs and own images of project one."""
+    with closing(cloud.connect("one")) as member:
+        found = [*member.compute.servers(), *member.network.ports(), *member.network.ips()]
+        found += [image for image in member.image.images() if image.visibility != "public"]
+        return {thing.id for thing in found}
+
+
+def _leave_nothing(pool: RealPool) -> None:
+    """Make the label want nothing, delete what there is, and wait until the cloud has nothing of it."""
+    text = pool.config_path.read_text()
+    pool.config_path.write_text(text.replace("min-ready: 1", "min-ready: 0").replace("min-ready: 40", "min-ready: 0"))
+    pool.wait(lambda records: all(n.state is not NodeState.READY for n in records.nodes.values()), 120)
+    pool.wait(lambda records: not records.nodes, 600)
+    for image in pool.cli("image-list", "-f", "value", "--column", "ID").split():
+        pool.cli("image-delete", image)
+    pool.wait(lambda records: not records.uploads, 120)
