@@ -403,3 +403,27 @@ def test_an_action_without_effect_does_not_make_the_loop_spin(tmp_path: Path) ->
     world.run(30)
     assert len(tries) <= 60
     assert world.nodes(READY)
+
+
+@pytest.mark.parametrize("state", [NodeState.BUILDING, NodeState.TESTING, NodeState.PREPARING])
+def test_a_launcher_that_was_away_for_hours_finds_its_nodes_and_goes_on(tmp_path: Path, state: NodeState) -> None:
+    """No time-out runs while nobody looks; nothing is made or run twice."""
+    label = Label(name="debian-12", min_ready=1, ready_script="prepare.sh")
+    world = World(make_config(labels=(label,), state_dir=tmp_path), tmp_path, boot_time=5)
+    world.nodes_inside.script_seconds = 10
+    world.nodes_inside.unreachable.add("0000000000")
+    for _ in range(100):
+        world.run(1)
+        if state is NodeState.PREPARING:
+            world.nodes_inside.unreachable.clear()
+        if world.nodes(state) and (world.nodes_inside.runs or state is not NodeState.PREPARING):
+            break
+    (node,) = world.nodes(state)
+    world.launcher.kill()
+    world.clock.advance(10_000)
+    world.nodes_inside.unreachable.clear()
+    world.launcher = world.start("launcher-2")
+    world.run(60)
+    assert [each.id for each in world.nodes()] == [each.id for each in world.nodes(READY)] == [node.id]
+    assert world.nodes_inside.runs == {node.id: [f"{node.id}-1"]}
+    assert world.cloud.calls["create_server"] == 1

@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.universe import Universe
 
-SEEDS = range(120)
+SEEDS = range(100)
 MOMENTS = 150
 
 
