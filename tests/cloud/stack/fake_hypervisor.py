@@ -22,11 +22,12 @@ def configure(place: Place) -> None:
 
 def service(place: Place) -> Service:
     """Return the compute service with Nova's fake driver."""
-    return compute(place, "nova-compute-fake", HOST)
+    return compute(place, "nova-compute-fake", HOST, ("nova-conductor",))
 
 
-def compute(place: Place, name: str, host: str) -> Service:
+def compute(place: Place, name: str, host: str, after: tuple[str, ...]) -> Service:
     """Return the compute service of a host, whose own configuration bears the service's name."""
     files = (place.etc / "nova" / "nova.conf", place.etc / f"{name}.conf")
     options = tuple(word for file in files for word in ("--config-file", str(file)))
-    return Service(name, ("/usr/bin/python3", str(LAUNCHER), *options), lambda: heard(f"compute.{host}"))
+    command = ("/usr/bin/python3", str(LAUNCHER), *options)
+    return Service(name, command, lambda: heard(f"compute.{host}"), after=after)

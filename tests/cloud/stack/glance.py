@@ -46,7 +46,8 @@ def create_tables(place: Place) -> None:
 
 def service(place: Place) -> Service:
     """Return Glance's API: a process of its own, because uWSGI does not take uploads in chunks."""
-    return Service("glance", ("glance-api", *_config(place)), lambda: answers_http(GLANCE, "/healthcheck"))
+    command = ("glance-api", *_config(place))
+    return Service("glance", command, lambda: answers_http(GLANCE, "/healthcheck"), after=("keystone",))
 
 
 def _config(place: Place) -> tuple[str, str]:

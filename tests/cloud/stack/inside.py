@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 from keystoneauth1.exceptions import ClientException
 
@@ -27,55 +28,37 @@ from .say import say
 
 
 class Cloud:
-    """All services of one cloud."""
+    """All services of one cloud, each after those that it needs."""
 
     def __init__(self, place: Place, mode: Mode) -> None:
         self._place = place
         self._mode = mode
         self._services = Services(place)
-        self._mariadb = database.service(place)
-        self._helpers = [messages.rabbitmq(place), messages.memcached()]
-        self._logins = [keystone.service(place), placement.service(place)]
-        self._conductor, self._scheduler = nova.workers(place)
-        self._neutron = neutron.service(place)
-        self._apis = [glance.service(place), nova.api(place)]
-        self._computes = [fake_hypervisor.service(place)]
-        self._agents: list[Service] = []
+        self.all = [
+            database.service(place),
+            messages.rabbitmq(place),
+            messages.memcached(),
+            keystone.service(place),
+            placement.service(place),
+            neutron.service(place),
+            glance.service(place),
+            nova.api(place),
+            *nova.workers(place),
+            fake_hypervisor.service(place),
+        ]
         if mode is Mode.FULL:
-            self._helpers.append(qemu_hypervisor.libvirt(place))
-            self._computes.append(qemu_hypervisor.service(place))
-            self._agents = neutron.agents(place)
-
-    @property
-    def all(self) -> list[Service]:
-        """Return every service, in the order of their start."""
-        lasting = [*self._logins, self._neutron, *self._apis, self._conductor, self._scheduler]
-        return [self._mariadb, *self._helpers, *lasting, *self._computes, *self._agents]
+            self.all += [qemu_hypervisor.libvirt(place), qemu_hypervisor.service(place), *neutron.agents(place)]
 
     def up(self) -> None:
         """Bring up what does not run: at first everything."""
         self._prepare()
         filling = Filling(self._place, self._mode)
-        self._start(*self._helpers)
         if not database.installed(self._place):
             filling.read_copy()
-        self._start(self._mariadb)
-        self._wait(self._mariadb)
-        filling.make_tables()
-        self._start(*self._logins, self._neutron, *self._apis)
-        self._wait(*self._logins)
-        admin = Admin(self._place)
-        filling.make_people(admin)
-        self._wait(*self._helpers)
-        # These log in as they start, and end when they cannot.
-        self._start(self._conductor, self._scheduler)
-        # What computes and agents say before somebody listens, they say again only after minutes.
-        self._wait(self._conductor)
-        self._start(*self._computes)
-        self._wait(self._neutron)
-        self._start(*self._agents)
-        self._wait(*self.all)
+        fill = {"mariadb": filling.make_tables, "keystone": lambda: filling.make_people(Admin(self._place))}
+        self._services.start_all(replace(service, then=fill.get(service.name)) for service in self.all)
         say("all services answer")
+        admin = Admin(self._place)
         self._wait_for_pulse(admin, self.all)
         say("hypervisors and agents report")
         filling.make_offers(admin)
@@ -88,8 +71,7 @@ class Cloud:
         if action != "start":
             self._services.stop(name, signal.SIGKILL if action == "kill" else signal.SIGTERM)
         if action in ("start", "restart"):
-            self._start(*found)
-            self._wait(*found)
+            self._services.start_all(replace(service, after=()) for service in found)
             self._wait_for_pulse(Admin(self._place), found)
 
     def show(self) -> bool:
@@ -109,14 +91,6 @@ class Cloud:
             part.configure(self._place)
         if self._mode is Mode.FULL:
             qemu_hypervisor.configure(self._place)
-
-    def _start(self, *services: Service) -> None:
-        for service in services:
-            self._services.start(service)
-
-    def _wait(self, *services: Service) -> None:
-        for service in services:
-            self._services.wait(service)
 
     def _wait_for_pulse(self, admin: Admin, services: list[Service]) -> None:
         names = {service.name for service in services}

@@ -55,4 +55,6 @@ def create_tables(place: Place) -> None:
 def service(place: Place) -> Service:
     """Return Keystone."""
     config = str(place.etc / "keystone" / "keystone.conf")
-    return wsgi("keystone", KEYSTONE, "/usr/bin/keystone-wsgi-public", OS_KEYSTONE_CONFIG_FILES=config)
+    return wsgi(
+        "keystone", KEYSTONE, "/usr/bin/keystone-wsgi-public", ("mariadb", "memcached"), OS_KEYSTONE_CONFIG_FILES=config
+    )

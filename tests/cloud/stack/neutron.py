@@ -95,7 +95,9 @@ def create_tables(place: Place) -> None:
 def service(place: Place) -> Service:
     """Return Neutron's server."""
     environment = {"PYTHONPATH": str(PLUGINS)}
-    return Service("neutron-server", ("neutron-server", *_config(place)), _answers, environment)
+    return Service(
+        "neutron-server", ("neutron-server", *_config(place)), _answers, environment, ("mariadb", "rabbitmq")
+    )
 
 
 def _answers() -> bool:
@@ -104,7 +106,7 @@ def _answers() -> bool:
 
 def agents(place: Place) -> list[Service]:
     """Return the agents."""
-    return [Service(name, (name, *_config(place))) for name in AGENTS]
+    return [Service(name, (name, *_config(place)), after=("neutron-server",)) for name in AGENTS]
 
 
 def _config(place: Place) -> tuple[str, str]:

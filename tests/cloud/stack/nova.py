@@ -102,13 +102,16 @@ def discover_hosts(place: Place) -> None:
 
 def api(place: Place) -> Service:
     """Return Nova's API."""
-    return wsgi("nova-api", NOVA, "/usr/bin/nova-api-wsgi", API_PROCESSES, OS_NOVA_CONFIG_DIR=str(place.etc / "nova"))
+    script, config = "/usr/bin/nova-api-wsgi", str(place.etc / "nova")
+    return wsgi("nova-api", NOVA, script, ("keystone",), API_PROCESSES, OS_NOVA_CONFIG_DIR=config)
 
 
 def workers(place: Place) -> list[Service]:
     """Return the conductor and the scheduler."""
     config = ("--config-file", str(place.etc / "nova" / "nova.conf"))
+    # They log in as they start, and end when they cannot.
+    after = ("rabbitmq", "keystone", "placement")
     return [
-        Service("nova-conductor", ("nova-conductor", *config), lambda: heard("conductor")),
-        Service("nova-scheduler", ("nova-scheduler", *config), lambda: heard("scheduler")),
+        Service("nova-conductor", ("nova-conductor", *config), lambda: heard("conductor"), after=after),
+        Service("nova-scheduler", ("nova-scheduler", *config), lambda: heard("scheduler"), after=after),
     ]

@@ -28,4 +28,4 @@ def create_tables(place: Place) -> None:
 def service(place: Place) -> Service:
     """Return Placement."""
     directory = str(place.etc / "placement")
-    return wsgi("placement", PLACEMENT, "/usr/bin/placement-api", OS_PLACEMENT_CONFIG_DIR=directory)
+    return wsgi("placement", PLACEMENT, "/usr/bin/placement-api", ("mariadb",), OS_PLACEMENT_CONFIG_DIR=directory)

@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +29,11 @@ class Service:
     command: tuple[str, ...]
     answers: Callable[[], bool] = lambda: True
     environment: Mapping[str, str] = field(default_factory=dict)
-    patience: float = 180.0
+    after: tuple[str, ...] = ()
+    """The services that have to answer before this one is started."""
+    then: Callable[[], None] | None = None
+    """What is to be done as soon as it answers, before others are started that come after it."""
+    patience: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -70,16 +76,43 @@ def _start_ticks(pid: int) -> int | None:
     return None if words[0] in "ZX" else int(words[19])
 
 
+class _GaveUpError(CloudError):
+    """Nothing is wrong with this service, as far as is known."""
+
+
 class Services:
     """Starts, watches and ends the services of one cloud, from inside of its namespaces."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._gave_up = threading.Event()
 
     def process(self, name: str) -> Process | None:
         """Return the living process of a service, or None."""
         process = Process.load(self._record(name))
         return process if process and process.alive else None
+
+    def start_all(self, services: Iterable[Service]) -> None:
+        """Start services, each once those answer that it comes after (they stand before it), and wait for all."""
+        begun: dict[str, Future[None]] = {}
+        with ThreadPoolExecutor(max_workers=32) as pool:
+            for service in services:
+                begun[service.name] = pool.submit(self._start_after, service, [begun[name] for name in service.after])
+        problems = [problem for future in begun.values() if (problem := future.exception())]
+        for problem in sorted(problems, key=lambda problem: isinstance(problem, _GaveUpError)):
+            raise problem
+
+    def _start_after(self, service: Service, earlier: list[Future[None]]) -> None:
+        for future in earlier:
+            future.result()
+        try:
+            self.start(service)
+            self.wait(service)
+            if service.then:
+                service.then()
+        except BaseException:
+            self._gave_up.set()
+            raise
 
     def start(self, service: Service) -> None:
         """Start a service unless it runs."""
@@ -112,6 +145,8 @@ class Services:
             alive = self.process(service.name) is not None
             if alive and service.answers():
                 return
+            if self._gave_up.is_set():
+                raise _GaveUpError(f"{service.name}: another service failed")
             if not alive or time.monotonic() > end:
                 why = f"does not answer after {service.patience:.0f} s" if alive else "died"
                 raise CloudError(
@@ -153,7 +188,7 @@ def listens(port: int, address: str = "127.0.0.1") -> bool:
 
 def answers_http(port: int, path: str = "/") -> bool:
     """Whether a service of ours answers a request, with anything but a failure of its own."""
-    connection = http.client.HTTPConnection(API, port, timeout=10)
+    connection = http.client.HTTPConnection(API, port, timeout=5)
     try:
         connection.request("GET", path)
         return connection.getresponse().status < SERVER_ERROR

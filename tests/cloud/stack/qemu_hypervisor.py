@@ -90,4 +90,4 @@ def _libvirt_answers() -> bool:
 
 def service(place: Place) -> Service:
     """Return the compute service with Nova's libvirt driver."""
-    return fake_hypervisor.compute(place, "nova-compute-qemu", HOST)
+    return fake_hypervisor.compute(place, "nova-compute-qemu", HOST, ("nova-conductor", "libvirtd"))

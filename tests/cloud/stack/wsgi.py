@@ -4,7 +4,7 @@ from .place import API
 from .process import Service, answers_http
 
 
-def wsgi(name: str, port: int, script: str, processes: int = 1, **environment: str) -> Service:
+def wsgi(name: str, port: int, script: str, after: tuple[str, ...], processes: int = 1, **environment: str) -> Service:
     """Return the service that serves a script of Debian's packages at a port of ours."""
     command = (
         "uwsgi-core", "--plugin", "python3", "--http-socket", f"{API}:{port}", "--wsgi-file", script,
@@ -12,4 +12,4 @@ def wsgi(name: str, port: int, script: str, processes: int = 1, **environment: s
         "--thunder-lock", "--die-on-term", "--need-app", "--buffer-size", "65535", "--listen", "100",
         "--add-header", "Connection: close", "--disable-logging",
     )  # fmt: skip
-    return Service(name, command, lambda: answers_http(port), environment)
+    return Service(name, command, lambda: answers_http(port), environment, after)
