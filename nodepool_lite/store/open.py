@@ -4,8 +4,11 @@ from nodepool_lite.config.settings import Config
 from nodepool_lite.store._place import Place
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
+PATIENCE = 4.0
+"""Seconds for which a command looks for ZooKeeper: with Python's start, a user knows within 5."""
 
-def open_store(config: Config, *, watch: bool, timeout: float = 5.0) -> ZooKeeperStore:
+
+def open_store(config: Config, *, watch: bool, timeout: float = PATIENCE) -> ZooKeeperStore:
     """Return a connected store: the ZooKeeper that the configuration names, or the running daemon's own.
 
     Raises:
@@ -16,7 +19,7 @@ def open_store(config: Config, *, watch: bool, timeout: float = 5.0) -> ZooKeepe
     )
 
 
-def hosts(config: Config, timeout: float = 5.0) -> str:
+def hosts(config: Config, timeout: float = PATIENCE) -> str:
     """Return where ZooKeeper is, as kazoo takes it: `host:port,host:port/chroot`. Raises StoreUnavailableError."""
     if not config.zookeeper_servers:
         return Place(config.state_dir.absolute()).find(timeout)
