@@ -22,6 +22,8 @@ STANDSTILL = 5.0
 """Seconds for which something must have had no room until that is said."""
 STALL = 1.0
 """Seconds after which actions that had no effect are tried again."""
+SET_BACK = 1.0
+"""Seconds by which the clock must have gone backwards to count."""
 CRASH_PAUSE = 5.0
 """Seconds after a step that ended in an unforeseen error."""
 SHOWN = 3
@@ -61,6 +63,8 @@ class Engine:
         self._running: dict[str, Action] = {}
         self._not_before: dict[str, float] = {}
         self._attended: Mapping[str, float] = {}
+        self._present = 0.0
+        """When the latest view was taken."""
         self._me = ""
         self._led_since: Mapping[str, float] = {}
         self._crash = ""
@@ -100,6 +104,7 @@ class Engine:
         before: Snapshot | None = None
         for _ in range(REPLANS):
             now = self._ctx.clock.now()
+            self._mind_the_clock(now)
             view = self._view(now)
             actions = plan(view, now)
             due = self._due(actions, view.running, now)
@@ -186,6 +191,17 @@ class Engine:
                 self._not_before[action.key] = self._ctx.clock.now() + outcome.after
             else:
                 self._not_before.pop(action.key, None)
+
+    def _mind_the_clock(self, now: float) -> None:
+        """Forget what was seen in a time that is still to come: the clock was set back, and would be waited for."""
+        if now < self._present - SET_BACK:
+            self._ctx.log.warning("clock.set-back", seconds=round(self._present - now, 1))
+            self._ctx.sightings.keep(frozenset(), frozenset())
+            self._attended = {}
+            self._led_since = {}
+            with self._lock:
+                self._not_before = {}
+        self._present = now
 
     def _look_for_room(self, view: View, now: float) -> None:
         """Say what has had no room for a while: what is being deleted makes room by itself."""

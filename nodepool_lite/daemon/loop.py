@@ -81,7 +81,7 @@ class Loop:
 
     def _look_at_file(self, live: LiveConfig) -> None:
         now = self._clock.now()
-        if not self._reload and now < self._checked + FILE_CHECK:
+        if not self._reload and abs(now - self._checked) < FILE_CHECK:
             return
         self._checked = now
         if self._reload or live.file.changed():

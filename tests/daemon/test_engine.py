@@ -69,6 +69,18 @@ def test_a_taken_node_is_asked_for_again_in_the_very_next_step(world: World) -> 
     assert len(world.servers()) == 3
 
 
+def test_a_clock_that_is_set_back_stops_nothing(world: World) -> None:
+    """What was seen at a time that is still to come is looked at anew: a new node comes, by one request."""
+    world.run(60)
+    world.clock.advance(-3600)
+    world.launcher.step()
+    node = world.nodes()[0]
+    world.store.update(node.to(NodeState.DELETING, world.clock.now(), "by hand"))
+    world.run(120)
+    assert len(world.nodes(READY)) == 2
+    assert [each.tries for each in world.nodes(READY)] == [1, 1]
+
+
 def test_a_server_that_vanishes_is_noticed_and_replaced(world: World) -> None:
     """Nobody told us: the next list does."""
     world.run(60)
