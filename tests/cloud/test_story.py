@@ -32,6 +32,8 @@ providers:
     driver: openstack
     cloud: one
     boot-timeout: 15m
+    diskimages: # Debian's cloud kernel has no driver for the SATA on which Nova gives the config drive with q35
+      - {{name: debian-12, meta: {{hw_cdrom_bus: scsi, hw_scsi_model: virtio-scsi}}}}
     pools:
       - max-servers: 2
         networks: [provider]
