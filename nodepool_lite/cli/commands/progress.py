@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import click
 
@@ -14,6 +14,8 @@ from nodepool_lite.cli.stages import STAGES, Progress, Stage, progress
 from nodepool_lite.model.errors import NoSuchThingError, StoreUnavailableError, WaitTimeoutError
 from nodepool_lite.store.base import Store
 
+PATIENCE = 60.0
+"""Seconds in which a daemon that was only just started must have its ZooKeeper running."""
 TICK = 0.5
 """Seconds between two drawings: the seconds that a stage takes are shown as they pass."""
 
@@ -54,15 +56,17 @@ def command(app: App, label: str, wait: float) -> None:
 @contextmanager
 def _patient_store(app: App, deadline: float) -> Iterator[Store]:
     """The daemon may only just have been started: its ZooKeeper is waited for as well."""
+    patience = min(deadline, app.clock.now() + PATIENCE)
     while True:
         try:
-            with app.store(watch=True) as store:
-                yield store
-                return
+            store = app.open_store(app.config, watch=True)
+            break
         except StoreUnavailableError:
-            if app.clock.now() + 1 >= min(deadline, app.clock.now() + 60):
+            if app.clock.now() >= patience:
                 raise
             app.clock.sleep(0.5)
+    with closing(store):
+        yield store
 
 
 @contextmanager
