@@ -12,6 +12,7 @@ import pytest
 from tests.cloud.stack.place import CloudError, Place
 from tests.cloud.stack.process import Process, Service, Services
 
+pytestmark = pytest.mark.cloud
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,9 +54,13 @@ def test_a_process_that_got_a_recorded_number_later_is_another_one(place: Place,
 def test_a_service_that_dies_is_reported_with_its_last_words(services: Services) -> None:
     """Whoever starts the cloud sees why it does not start, whether it died before it was looked at or after."""
     broken = Service("broken", ("sh", "-c", "echo no such database; exit 1"), lambda: False)
-    with pytest.raises(CloudError, match=r"(?s)broken: (died; see|ended at once).*no such database"):
+
+    def run() -> None:
         services.start(broken)
         services.wait(broken)
+
+    with pytest.raises(CloudError, match=r"(?s)broken: (died; see|ended at once).*no such database"):
+        run()
 
 
 def test_a_home_that_is_too_long_for_sockets_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
