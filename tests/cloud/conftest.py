@@ -14,6 +14,8 @@ from tests.cloud.stack.place import Place
 from tests.images import debian_image
 
 COMMANDS = Path(__file__).parent
+CONFIG_DRIVE = {"hw_cdrom_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
+"""On SATA, which is Nova's choice for this kind of machine, the image's kernel would not find it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def debian(cloud: Cloud) -> Debian:
         if not any(image.status == "active" for image in member.image.images(name=name)):
             with file.open("rb") as data:
                 form = {"disk_format": "qcow2", "container_format": "bare", "validate_checksum": False}
-                member.image.create_image(name=name, data=data, **form)
+                member.image.create_image(name=name, data=data, **form, **CONFIG_DRIVE)
     return Debian(name, key)
 
 

@@ -64,7 +64,7 @@ class Enclosure:
         process = self.process
         if process is None:
             raise CloudError("the cloud is down; bring it up with tests/cloud/up")
-        return ["nsenter", "--target", str(process.pid), *NAMESPACES, "--wd=/", "--", *command]
+        return ["nsenter", "--target", str(process.pid), *NAMESPACES, "--root", "--wd=/", "--", *command]
 
     def environment(self) -> dict[str, str]:
         """Return the environment for commands inside."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import packages, people
+from . import packages
 from .enclosure import Enclosure
 from .place import CloudError, Mode, Place
 from .say import say
@@ -30,8 +30,6 @@ def up(place: Place, wanted: Mode) -> None:
             say("namespaces made")
         mode = there if there is Mode.FULL else wanted
         _inside(enclosure, "up", mode)
-        place.clouds_yaml.touch(mode=0o600)
-        place.clouds_yaml.write_text(people.clouds_yaml(place))
         place.ready_mark.write_text(mode)
     say(f"the cloud is up ({mode}): export OS_CLIENT_CONFIG_FILE={place.clouds_yaml} OS_CLOUD=one")
 

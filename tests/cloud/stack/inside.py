@@ -15,6 +15,7 @@ from . import (
     messages,
     neutron,
     nova,
+    people,
     placement,
     pulse,
     qemu_hypervisor,
@@ -62,6 +63,7 @@ class Cloud:
         self._wait_for_pulse(admin, self.all)
         say("hypervisors and agents report")
         filling.make_offers(admin)
+        people.write_clouds_yaml(self._place)
 
     def change(self, action: str, name: str) -> None:
         """Do `stop`, `kill`, `start` or `restart` to one service; return when it is gone or works."""

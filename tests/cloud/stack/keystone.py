@@ -26,6 +26,7 @@ def configure(place: Place) -> None:
             "identity": {"password_hash_rounds": 4},
             "token": {"provider": "fernet", "expiration": 86400},
             "fernet_tokens": {"key_repository": keys / "fernet-keys"},
+            "fernet_receipts": {"key_repository": keys / "fernet-keys"},
             "credential": {"key_repository": keys / "credential-keys"},
             "cache": ini.CACHE,
             "oslo_messaging_notifications": {"driver": "noop"},

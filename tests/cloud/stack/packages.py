@@ -33,7 +33,7 @@ CONTROL = [
     "procps",
 ]
 HYPERVISOR = [
-    "libvirt-daemon",
+    "libvirt-daemon-system",
     "libvirt-clients",
     "python3-libvirt",
     "qemu-system-x86",
@@ -69,6 +69,7 @@ def install(place: Place, mode: Mode) -> None:
     say(f"installing {len(missing)} packages and what they need")
     log = place.log / "apt.log"
     apt = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Options::=--force-confold"]
+    apt += ["-o", "Dpkg::Options::=--force-unsafe-io"]
     with _nothing_starts():
         run([*apt, "update"], log)
         run([*apt, "install", "--no-install-recommends", *missing], log, DEBIAN_FRONTEND="noninteractive")

@@ -82,8 +82,8 @@ def limit(admin: Admin) -> None:
             admin.network.put(f"/quotas/{project['id']}", {"quota": quota.network})
 
 
-def clouds_yaml(place: Place) -> str:
-    """Return what openstacksdk needs to log in as each of them."""
+def write_clouds_yaml(place: Place) -> None:
+    """Write what openstacksdk needs to log in as each of them."""
     entries = [(member.entry, member.user, member.project) for member in MEMBERS]
     text = "clouds:\n"
     for entry, user, project in [("admin", "admin", "admin"), *entries]:
@@ -98,4 +98,5 @@ def clouds_yaml(place: Place) -> str:
             "      user_domain_name: Default\n"
             "      project_domain_name: Default\n"
         )
-    return text
+    place.clouds_yaml.touch(mode=0o600)
+    place.clouds_yaml.write_text(text)
