@@ -28,8 +28,8 @@ LONGEST_POLL = 10.0
 """Seconds between two lists that are long because of how long lists take."""
 LIST_SHARE = 3.0
 """Lists take at most one part in so many of the time, and of the calls that `rate` allows one in one more."""
-FAULT_PATIENCE = 5.0
-"""Seconds for which a server in ERROR may have no reason yet (Nova writes it a moment later)."""
+FAULT_PATIENCE = 10.0
+"""Seconds for which a server in ERROR may have no reason yet (Nova writes it a moment later, and not as a change)."""
 VERIFIED_AT_ONCE = 10
 """Servers missing in a list that are asked for one by one after it; the rest waits for the next list."""
 NEEDED: Sequence[Service] = ("compute", "network", "image")
@@ -93,6 +93,7 @@ class OpenStackDriver:
             if first:
                 self._learn_addresses()
             self._look(query)
+            self._ask_for_reasons()
             self._adapt(self._clock.now() - began)
             with self._lock:
                 rows = self._inventory.all()
@@ -219,6 +220,15 @@ class OpenStackDriver:
             for server_id in ended:
                 self._inventory.gone(server_id)
         for server_id in [each for each in missing if each not in set(ended)][:VERIFIED_AT_ONCE]:
+            self._verify(server_id)
+
+    def _ask_for_reasons(self) -> None:
+        """Ask for servers that failed and do not say why; no list of changes would tell."""
+        with self._lock:
+            now = self._clock.now()
+            rows = [row for row in self._inventory.all() if row.state is ServerState.ERROR and not row.fault]
+            silent = [row.id for row in rows if self._inventory.waited(row, now) < FAULT_PATIENCE]
+        for server_id in silent[:VERIFIED_AT_ONCE]:
             self._verify(server_id)
 
     def _list(self, query: Query) -> list[Row]:

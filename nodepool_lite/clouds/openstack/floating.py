@@ -71,18 +71,14 @@ class FloatingIps:
             "fixed_ip_address": inside.text,
             "description": f"nodepool-lite pool={self._pool_id} node={row.marks.get(NODE, '')} server={row.id}",
         }
-        reply = self._api.call(
-            f"give server {row.id} a floating IP",
-            "network",
-            "POST",
-            "/floatingips",
-            json={"floatingip": wanted},
-            also=frozenset({409}),
-            makes=True,
-        )
-        if reply.status == 409:  # noqa: PLR2004 - the port has one already: an answer was lost
+        what, body = f"give server {row.id} a floating IP", {"floatingip": wanted}
+        try:
+            reply = self._api.call(what, "network", "POST", "/floatingips", json=body, makes=True)
+        except TryAgainLaterError:
             self.learn()
-            return
+            if self.of(row.id) is None:
+                raise
+            return  # an earlier answer was lost: the port has it already
         made = reply.body["floatingip"]
         with self._lock:
             self._known[row.id] = FloatingIp(made["id"], made["floating_ip_address"], row.id, port)

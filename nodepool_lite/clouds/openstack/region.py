@@ -11,6 +11,8 @@ from openstack.config.cloud_region import CloudRegion
 
 from nodepool_lite.model.errors import BadRequestError
 
+_MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
+"""What openstacksdk raises of an entry that is not in the form that it expects."""
 _NAMES = ("clouds.yaml", "clouds.yml", "clouds.json")
 
 
@@ -55,7 +57,7 @@ def region(cloud: str, name: str, file: Path) -> CloudRegion:
             app_name="nodepool-lite",
         )
         return config.get_one(cloud=cloud, region_name=name or None)
-    except (exceptions.ConfigException, exceptions.SDKException, ValueError, OSError, yaml.YAMLError) as error:
+    except (exceptions.SDKException, OSError, yaml.YAMLError, *_MALFORMED) as error:
         raise BadRequestError(f"{file}: the entry `{cloud}` cannot be used: {error}") from error
 
 

@@ -74,6 +74,14 @@ def test_a_secret_file_is_put_over_the_entry(home: Path, monkeypatch: pytest.Mon
     assert found.get_region_name("compute") == "R1"
 
 
+def test_an_entry_that_is_out_of_form_is_told(home: Path) -> None:
+    """Not with a traceback."""
+    file = write(home / "etc/clouds.yaml", "one")
+    file.write_text(file.read_text().replace("region_name: R1", "region_name: "))
+    with pytest.raises(BadRequestError, match="entry `one` cannot be used"):
+        region("one", "R1", file)
+
+
 def test_a_region_that_the_entry_does_not_have_is_told(home: Path) -> None:
     """By the file's name."""
     file = home / "etc/clouds.yaml"
