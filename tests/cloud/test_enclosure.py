@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from pathlib import Path
 
 import pytest
@@ -71,7 +70,7 @@ def test_a_home_that_is_too_long_for_sockets_is_refused(monkeypatch: pytest.Monk
 
 
 SCENE = """
-import socket, subprocess, sys
+import socket, subprocess, sys, time
 from pathlib import Path
 from tests.cloud.stack.enclosure import Enclosure
 from tests.cloud.stack.place import Place
@@ -80,23 +79,26 @@ def wires():
     return [name for _, name in socket.if_nameindex() if name.startswith("npl-")]
 
 def sleepers():
-    files = [file for file in Path("/proc").glob("[0-9]*/cmdline")]
-    return [file for file in files if sys.argv[2].encode() in file.read_bytes().split(b"\\0")[:2]]
+    files = Path("/proc").glob("[0-9]*/cmdline")
+    return [file for file in files if file.read_bytes().split(b"\\0")[:2] == [b"sleep", b"7777"]]
 
 enclosure = Enclosure(Place(Path(sys.argv[1])))
 enclosure.create()
-subprocess.run(enclosure.command("sh", "-c", f"ip link add br0 type bridge; setsid sleep {sys.argv[2]} &"), check=True)
-assert len(wires()) == 3 and len(sleepers()) == 1, (wires(), sleepers())
+subprocess.run(enclosure.command("sh", "-c", "ip link add br0 type bridge; setsid sleep 7777 &"), check=True)
+while not sleepers():
+    time.sleep(0.1)
+assert len(wires()) == 3, wires()
 enclosure.destroy()
 enclosure.destroy()
 assert enclosure.process is None and not wires() and not sleepers(), (wires(), sleepers())
 """
+APART = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""A network apart from a cloud that may run, and processes that end with the test however it ends."""
 
 
 @pytest.mark.cloud
 def test_ending_the_namespaces_ends_everything_in_them(place: Place) -> None:
-    """Daemons that left their session are gone, and so are interfaces; in a network apart from a cloud that runs."""
-    seconds = f"4{uuid.uuid4().int % 10**6}"
-    command = ["unshare", "--net", sys.executable, "-c", SCENE, str(place.home), seconds]
+    """Daemons that left their session are gone, and so are interfaces."""
+    command = [*APART, sys.executable, "-c", SCENE, str(place.home)]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
