@@ -107,6 +107,7 @@ def _providers(app: App, config: Config) -> Iterator[Finding]:
         try:
             driver = app.driver(provider, "doctor")
             problems = driver.problems()
+            driver.close()
         except CloudError as error:
             problems = [str(error)]
         for sentence in problems:

@@ -1,7 +1,9 @@
 """`nodepool-lite config`: the configuration, looked at without running anything."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +11,10 @@ from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import note
 from nodepool_lite.cli.lazy import Exemplary, ExemplaryGroup
 from nodepool_lite.cli.listing import to_json
+from nodepool_lite.model.errors import CloudError
+
+if TYPE_CHECKING:
+    from nodepool_lite.config.settings import Config
 
 BAD = 78
 FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
@@ -28,11 +34,15 @@ def command() -> None:
     "check",
     cls=Exemplary,
     short_help="Tell every problem of a file at once.",
-    examples={"nodepool-lite config check": "exit status 0 when it can be used, else 78"},
+    examples={
+        "nodepool-lite config check": "exit status 0 when it can be used, else 78",
+        "nodepool-lite config check --live": "ask the clouds, too, for what it names there",
+    },
 )
 @FILE
+@click.option("--live", is_flag=True, help="Ask every provider for the networks, flavors and so on that are named.")
 @click.pass_obj
-def check(app: App, file: Path | None) -> int:
+def check(app: App, file: Path | None, *, live: bool) -> int:
     """Print all errors, warnings and notices as FILE:LINE:COLUMN, and exit with 78 if there are errors."""
     from nodepool_lite.config.load import load  # noqa: PLC0415 - `--help` needs no configuration
 
@@ -43,8 +53,30 @@ def check(app: App, file: Path | None) -> int:
     if loaded.config is None:
         note(f"{path} cannot be used")
         return BAD
+    problems = list(_problems(app, loaded.config, path)) if live else []
+    for sentence in problems:
+        click.echo(sentence)
+    if problems:
+        note(f"{path} names what is not there")
+        return BAD
     note(f"{path} can be used")
     return 0
+
+
+def _problems(app: App, config: "Config", path: Path) -> Iterator[str]:
+    """Yield what keeps each provider from working at the moment."""
+    from nodepool_lite.clouds.registry import open_driver  # noqa: PLC0415 - drivers are not for `--help`
+
+    directory = path.absolute().parent
+    for provider in config.providers:
+        where = f"{path}: error: provider {provider.name}"
+        try:
+            driver = open_driver(provider, config=config, pool_id="check", clock=app.clock, directory=directory)
+        except CloudError as error:
+            yield f"{where}: {error}"
+            continue
+        yield from (f"{where}: {sentence}" for sentence in driver.problems())
+        driver.close()
 
 
 @command.command(

@@ -115,8 +115,8 @@ class SimulatedDriver:
             return ()
 
     def problems(self) -> Sequence[str]:
-        """Return nothing: memory is always there."""
-        return ()
+        """Return which labels cannot be made, if the options say so."""
+        return [f"label {name}: {why}" for name, why in self.cloud.options.impossible_labels.items()]
 
     def close(self) -> None:
         """Do nothing: the cloud goes on."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nodepool_lite.clouds.userdata import combined
 from nodepool_lite.config.shipped import elements_dir
 
 STATIC = elements_dir() / "nodepool-firstboot" / "static" / "usr" / "local"
@@ -182,6 +183,20 @@ def test_a_name_that_is_none_is_not_taken(node: Node, key: Path, name: str) -> N
     node.boot()
 
     assert not (node.root / "etc/hostname").exists()
+
+
+def test_the_pool_s_part_is_found_among_a_label_s_own_user_data(node: Node, key: Path) -> None:
+    """A key that the label's part names is not the pool's."""
+    node.insert(key)
+    user_data = node.drive / "openstack/latest/user_data"
+    users = "#cloud-config\nhostname: theirs\nssh_keys:\n  ed25519_private: |\n    NONE\n"
+    user_data.write_text(combined(user_data.read_text(), users))
+    assert "theirs" in user_data.read_text()
+
+    node.boot()
+
+    assert node.host_key.read_text() == key.read_text()
+    assert (node.root / "etc/hostname").read_text() == "node-1\n"
 
 
 def test_what_is_not_a_key_is_not_taken(node: Node, key: Path) -> None:

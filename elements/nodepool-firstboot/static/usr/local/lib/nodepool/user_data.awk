@@ -1,5 +1,6 @@
 # Takes the host key and the host name out of a #cloud-config of exactly the form that the pool writes: prints
 # "hostname NAME" and writes the files host_key and host_key.pub in the directory `dir`. Anything else is left alone.
+# In a MIME message, which the pool writes where a label has user data of its own, its part is the one of its file name.
 # Follows meta_data.awk, which has stepped over the lines of meta_data.json.
 
 function rest(line) {
@@ -14,6 +15,22 @@ function rest(line) {
 
 FNR == 1 {
     ours = ($0 == "#cloud-config")
+    several = ($0 ~ /^(Content-Type: multipart|MIME-Version:)/)
+    named = 0
+}
+
+several && /^--/ {
+    ours = 0
+    named = 0
+}
+
+several && !ours && /filename="nodepool-lite\.cfg"/ {
+    named = 1
+}
+
+named && $0 == "#cloud-config" {
+    ours = 1
+    named = 0
 }
 
 !ours {
