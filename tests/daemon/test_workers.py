@@ -8,7 +8,7 @@ import pytest
 
 from nodepool_lite.actions.context import DONE, Outcome
 from nodepool_lite.daemon.workers import ThreadWorkers
-from nodepool_lite.plan.actions import Action, ListServers, StartBuild, TestLogin
+from nodepool_lite.plan.actions import Action, CreateServer, ListServers, StartBuild, TestLogin
 
 LOGIN = TestLogin(at=0, node="0000000001", version=0)
 LIST = ListServers(at=0, provider="local")
@@ -83,13 +83,24 @@ def test_nodes_that_do_not_answer_keep_no_thread_from_the_clouds(bench: Bench) -
     assert sorted(bench.ended) == ["build", "list"]
 
 
+def test_a_list_waits_for_nothing_else_that_is_asked_of_its_provider(bench: Bench) -> None:
+    """Creations that wait for their turn fill the provider's threads, and hold up neither lists nor other providers."""
+    for number in range(5):
+        creation = CreateServer(at=0, node=str(number), version=0, provider="local")
+        bench.submit(creation, f"creation-{number}", waits=True)
+    bench.submit(LIST, "list")
+    bench.submit(CreateServer(at=0, node="9", version=0, provider="other"), "elsewhere")
+    bench.await_ends(2)
+    assert sorted(bench.ended) == ["elsewhere", "list"]
+
+
 def test_one_thread_does_many_pieces_of_work_in_turn(bench: Bench) -> None:
     """Threads are started only when none is free."""
     for number in range(20):
         bench.submit(LIST, str(number))
         bench.await_ends(1)
-    names = {thread.name for thread in threading.enumerate() if thread.name.startswith("cloud-")}
-    assert len(names) <= 2
+    names = {thread.name for thread in threading.enumerate() if thread.name.startswith(f"{LIST.lane}-")}
+    assert 1 <= len(names) <= 2
     assert len(bench.ended) == 20
 
 
