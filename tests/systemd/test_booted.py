@@ -44,10 +44,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
 
 @pytest.fixture(autouse=True)
 def both_run(host: Booted) -> None:
-    """Wait until both services have said that they are ready, and the one node's machine runs."""
+    """Wait until both services have said that they are ready, and the one node's machine is recorded as running."""
     for unit in (LAUNCHER, BUILDER):
         eventually(lambda unit=unit: host.property(unit, "ActiveState") == "active")
-    eventually(lambda: list(host.path(SERVERS).glob("*/qemu.pid")))
+    eventually(lambda: [each for each in _listed(host) if each["State"] == "testing"])
 
 
 def _qemu(host: Booted) -> tuple[str, str]:
