@@ -8,6 +8,7 @@ from kazoo.client import KazooClient
 from kazoo.security import OPEN_ACL_UNSAFE
 
 from nodepool_lite.store.embedded import EmbeddedZooKeeper
+from tests.secured import Secured, start, stop
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,14 @@ def zookeeper_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     client.close()
     yield address
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def secured_zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Run a real ZooKeeper with TLS on one port, and with a user of its own on both."""
+    secured, process = start(tmp_path_factory.mktemp("secured-zookeeper"))
+    yield secured
+    stop(process)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def check_files(root: Item, base: Path, environ: Mapping[str, str], report: Repo
     )
     for key, directories in (("elements-dir", elements), ("scripts-dir", scripts)):
         for directory in directories:
-            if not _exists(directory):
+            if not exists(directory):
                 report.warning(root.place(key), f"`{key}`: there is no directory {directory}")
     _scripts(root, (*scripts, shipped.scripts_dir()), report)
     _elements(root, (*elements, shipped.elements_dir(), *dib_elements()), report)
@@ -35,7 +35,8 @@ def _directories(item: Item | None) -> list[str]:
     return [each.text or "" for each in item.items] if item.items is not None else (item.text or "").split(":")
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Return whether there is such a file or directory, as far as this user may look."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -45,7 +46,7 @@ def _exists(path: Path) -> bool:
 def _scripts(root: Item, places: tuple[Path, ...], report: Report) -> None:
     for label in root.each("labels"):
         name = label.word("ready-script")
-        if name and not any(_exists(place / name) for place in places):
+        if name and not any(exists(place / name) for place in places):
             near = did_you_mean(name, _children(places))
             hint = near if near.startswith("did") else "it has to be in the image, under /opt/nodepool-scripts"
             report.warning(label.place("ready-script"), f"the ready-script `{name}` is not in `scripts-dir`", hint)
@@ -55,7 +56,7 @@ def _elements(root: Item, places: tuple[Path, ...], report: Report) -> None:
     for diskimage in root.each("diskimages"):
         for element in diskimage.each("elements"):
             name = element.text or ""
-            if name and not any(_exists(place / name) for place in places):
+            if name and not any(exists(place / name) for place in places):
                 near = did_you_mean(name, _children(places))
                 hint = near if near.startswith("did") else "add its directory to `elements-dir`"
                 report.warning(element.at, f"the element `{name}` is not found on this host", hint)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodepool_lite.config.check import check
+from nodepool_lite.config.check_zookeeper import check_zookeeper
 from nodepool_lite.config.files import check_files
 from nodepool_lite.config.finish import finished
 from nodepool_lite.config.ignored import notice_unused
@@ -72,6 +73,7 @@ def load(path: Path, environ: Mapping[str, str], base: Path | None = None) -> Lo
         check(root, report)
         notice_unused(root, report)
         check_files(root, base, environ, report)
+        check_zookeeper(root, base, environ, report)
         config = to_config(root, report)
     config = None if config is None or report.failed else finished(config, base, environ)
     return Loaded(config, report.problems(), digest.hexdigest()[:16], path, dialect)

@@ -66,6 +66,30 @@ class ZooKeeperServer(Section):
     """A path to keep everything below, so that several pools can share an ensemble; the same for all servers."""
 
 
+class ZooKeeperTls(Section):
+    """How connections to the servers of `zookeeper-servers` are encrypted; without it they are not."""
+
+    ca: Path
+    """PEM file of the authority, or authorities, that sign the servers' certificates. No other is trusted."""
+    cert: Path | None = None
+    """PEM file with our own certificate, for servers that ask for one."""
+    key: Path | None = None
+    """PEM file with its private key, without a passphrase; by default it is in the file of `cert`."""
+    check_hostname: bool = True
+    """Whether a server's certificate must be for the name, or the address, that `zookeeper-servers` gives."""
+
+
+class ZooKeeperAuth(Section):
+    """Who the pool is to the servers of `zookeeper-servers`. With it, nobody else may read or change its records."""
+
+    scheme: Literal["digest", "sasl"] = "digest"
+    """`digest` sends user and password to any server; `sasl` (DIGEST-MD5) proves the password to one that knows it."""
+    username: Name
+    """The user; with `sasl`, one that the servers know."""
+    password: Annotated[str, StringConstraints(min_length=1)] = Field(repr=False)
+    """The password; best in the file that `$NODEPOOL_LITE_SECURE` names."""
+
+
 class Diskimage(Section):
     """A recipe for disk-image-create."""
 
@@ -300,6 +324,10 @@ class Config(Section):
     """Empty: the daemon runs a private ZooKeeper on loopback."""
     zookeeper_timeout: Duration = 10.0
     """How long ZooKeeper may be silent before the session is lost."""
+    zookeeper_tls: ZooKeeperTls | None = None
+    """Encrypted connections to `zookeeper-servers`."""
+    zookeeper_auth: ZooKeeperAuth | None = None
+    """A user and password for `zookeeper-servers`."""
     max_hold_age: Duration = 0.0
     """The longest hold; 0 is unlimited."""
     check_interval: Duration = 300.0

@@ -14,7 +14,7 @@ _SECRET = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIAL|(API|PRIVAT
 
 
 def show(config: Config, *, masked: bool = True) -> str:
-    """Return the settings as YAML that loads to the same Config; values of secret-looking env-vars are masked."""
+    """Return the settings as YAML that loads to the same Config; passwords and secret-looking env-vars are masked."""
     return emit.to_yaml(emit.from_plain(_section(config, masked)))
 
 
@@ -25,11 +25,13 @@ def _section(section: Section, masked: bool) -> dict[str, Any]:
         if value is None:
             continue
         if shape.section is not None:
-            found[key] = [_section(each, masked) for each in value]
+            found[key] = _section(value, masked) if shape.single else [_section(each, masked) for each in value]
         elif shape.duration:
             found[key] = _number_or_text(spoken(value))
         elif name == "env_vars" and masked:
             found[key] = _masked(value)
+        elif name == "password" and masked:
+            found[key] = MASK
         else:
             found[key] = _plain(value)
     return found

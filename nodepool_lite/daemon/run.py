@@ -28,11 +28,11 @@ from nodepool_lite.daemon.membership import Membership
 from nodepool_lite.daemon.notify import Notifier
 from nodepool_lite.daemon.workers import ThreadWorkers
 from nodepool_lite.model.clock import SystemClock
-from nodepool_lite.model.errors import StoreConflictError
+from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.pool import Pool
 from nodepool_lite.store.base import Store
 from nodepool_lite.store.embedded import EmbeddedZooKeeper
-from nodepool_lite.store.open import hosts
+from nodepool_lite.store.open import access, hosts
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
 ROLES = frozenset({"launcher", "builder"})
@@ -65,8 +65,10 @@ def run(
         stack.enter_context(_signals(loop))
         store = _store(stack, config, log)
         log.info("store.connecting")
-        if not loop.wait_for(lambda: store.connected, store):
+        if not loop.wait_for(lambda: store.connected or bool(store.problem), store):
             return 0
+        if store.problem:
+            raise StoreUnavailableError(store.problem)
         member = Membership(store, roles, live, clock.now())
         pool = _pool(store, config, clock.now())
         pool_id_file(config.state_dir).write_text(f"{pool.pool_id}\n")
@@ -106,7 +108,7 @@ def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
         address = server.start()
         stack.callback(server.stop)
         log.info("zookeeper.embedded", address=address.partition("?")[0])
-    store = ZooKeeperStore(address, session_timeout=config.zookeeper_timeout)
+    store = ZooKeeperStore(address, access=access(config), session_timeout=config.zookeeper_timeout)
     stack.callback(store.close)
     store.start()
     return store

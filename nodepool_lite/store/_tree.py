@@ -112,6 +112,6 @@ class Walk:
                 if isinstance(answer, Znode) and answer.children:
                     self._queue.append(Read(read.path, children=True))
             elif isinstance(answer, Refused):
-                raise StoreUnavailableError(f"{read.path}: {answer.why}; was the pool made with another secret?")
+                raise StoreUnavailableError(f"{read.path}: {answer.why}")
             elif isinstance(answer, tuple):
                 self._queue.extend(Read(f"{read.path}/{child}") for child in answer)
