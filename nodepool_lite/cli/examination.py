@@ -51,17 +51,29 @@ def _ssh() -> Finding:
 
 
 def _zookeeper(app: App, config: Config) -> Iterator[Finding]:
-    from nodepool_lite.store import open as opening  # noqa: PLC0415 - kazoo is slow to import
+    from nodepool_lite.store.open import hosts  # noqa: PLC0415 - kazoo is slow to import
+    from nodepool_lite.store.zookeeper import ZooKeeperStore  # noqa: PLC0415 - the same
 
     try:
-        with app.store():
-            yield Finding("ok", "zookeeper", f"answers at {opening.hosts(config).partition('?')[0]}")
+        with app.store() as store:
+            yield Finding("ok", "zookeeper", f"answers at {hosts(config).partition('?')[0]}{_way(config)}")
+            if config.zookeeper_auth and isinstance(store, ZooKeeperStore) and not store.sealed:
+                yield Finding("note", "zookeeper", "records are still for everybody: restart the daemons to close them")
             return
-    except StoreUnavailableError as error:
+    except (StoreUnavailableError, ConfigError) as error:
         if config.zookeeper_servers:
             yield Finding("missing", "zookeeper", str(error))
             return
     yield _embedded()
+
+
+def _way(config: Config) -> str:
+    """Return how ZooKeeper is talked to, as the end of a sentence."""
+    if not config.zookeeper_servers:
+        return ""
+    tls, auth = config.zookeeper_tls, config.zookeeper_auth
+    encrypted = "encrypted" if tls else "not encrypted"
+    return f", {encrypted}, " + (f"as {auth.scheme} user {auth.username}" if auth else "records are for everybody")
 
 
 def _embedded() -> Finding:

@@ -64,11 +64,8 @@ def run(
     with ExitStack() as stack:
         stack.enter_context(_signals(loop))
         store = _store(stack, config, log)
-        log.info("store.connecting")
-        if not loop.wait_for(lambda: store.connected or bool(store.problem), store):
+        if not _connected(store, loop, config, log):
             return 0
-        if store.problem:
-            raise StoreUnavailableError(store.problem)
         member = Membership(store, roles, live, clock.now())
         pool = _pool(store, config, clock.now())
         pool_id_file(config.state_dir).write_text(f"{pool.pool_id}\n")
@@ -112,6 +109,22 @@ def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
     stack.callback(store.close)
     store.start()
     return store
+
+
+def _connected(store: ZooKeeperStore, loop: Loop, config: Config, log: Any) -> bool:
+    """Wait for ZooKeeper, as long as that takes; return False when the end came first.
+
+    Raises:
+        StoreUnavailableError: it refuses us for something that only a person can mend.
+    """
+    log.info("store.connecting")
+    if not loop.wait_for(lambda: store.connected or bool(store.problem), store):
+        return False
+    if store.problem:
+        raise StoreUnavailableError(store.problem)
+    if config.zookeeper_auth and (sealed := store.seal()):
+        log.warning("store.sealed", znodes=sealed, reason="they were for everybody, and are for the pool alone now")
+    return True
 
 
 def _pool(store: Store, config: Config, now: float) -> Pool:

@@ -43,9 +43,9 @@ class Access:
         if self.embedded:
             return "was the pool made with another secret?"
         if self.auth is None:
-            return "its records are for those who say who they are: give nodepool.yaml the pool's `zookeeper-auth`"
+            return "the records are for those who say who they are: give nodepool.yaml the pool's `zookeeper-auth`"
         return (
-            f"they are not for the {self.auth.scheme} user {self.auth.username} with the password of `zookeeper-auth`: "
+            f"the records are not for the {self.auth.scheme} user {self.auth.username} with the password of `zookeeper-auth`: "
             "correct it, or see which one the pool was made with"
         )
 

@@ -153,7 +153,7 @@ def _reason(error: Exception, server: str, access: Access) -> Reason | None:
     if isinstance(error, AuthFailedError | SessionClosedRequireSaslError | SaslError) and access.auth is not None:
         auth = access.auth
         return Reason(
-            f"{server} refuses the {auth.scheme} user {auth.username} ({error or type(error).__name__}): see that "
+            f"{server} refuses the {auth.scheme} user {auth.username} ({str(error) or type(error).__name__}): see that "
             f"`zookeeper-auth` has the password that the servers know, and that they know the scheme {auth.scheme}",
             final=True,
         )

@@ -42,6 +42,7 @@ class Feed:
         """It was ready once, or there is a problem."""
         self.problem = ""
         """Why it is not ready and will not be by itself, as far as anybody knows."""
+        self._once_ready = False
         self._lock = self.link.lock
         self._mirror = Mirror(root.path) if watch else None
         if watch:
@@ -162,12 +163,13 @@ class Feed:
         return reply.error is not None
 
     def _refused(self, why: str) -> None:
-        if why != self.problem:
+        if why != self.problem and self._once_ready:  # before that, whoever waits for us will say it
             _log.error("store.refused %s", why)
         self.problem = why
         self.decided.set()
         self.subscribers.tell()
 
     def _now_ready(self) -> None:
+        self._once_ready = True
         self.ready.set()
         self.decided.set()

@@ -12,6 +12,7 @@ from nodepool_lite.model.record import Record
 from nodepool_lite.store._access import OPEN, Access
 from nodepool_lite.store._feed import Feed
 from nodepool_lite.store._parts import Part, failure, missing_folder, numbered_part_of, part_of
+from nodepool_lite.store._seal import is_sealed, seal
 from nodepool_lite.store._secret import SECRET, read_secret
 from nodepool_lite.store._tree import Walk
 from nodepool_lite.store._wire import Guard, ReadBatch, Root, Written
@@ -164,6 +165,16 @@ class ZooKeeperStore:
         """Keep everybody who does not know the secret out of the whole server. For one that is ours alone."""
         self._feed.check()
         self._feed.link.ask(Guard("/", self._feed.root.acl))
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the pool's records are for us alone, as far as its topmost znode tells; asks the server."""
+        self._feed.check()
+        return is_sealed(self._feed.link, self._feed.root)
+
+    def seal(self) -> int:
+        """Make all records of a pool that was made for everybody ours alone; return how many znodes were changed."""
+        return 0 if self.sealed else seal(self._feed.link, self._feed.root)
 
     def _write(self, parts: Sequence[Part]) -> tuple[Record, ...]:
         for _ in range(_ATTEMPTS):

@@ -83,6 +83,35 @@ def test_every_znode_of_ours_is_for_us_alone(secured_zookeeper: Secured, zookeep
     store.close()
 
 
+def test_a_pool_that_was_made_for_everybody_is_closed(
+    secured_zookeeper: Secured, zookeeper_root: str, ours: Access
+) -> None:
+    """Every znode becomes ours alone, once; what others keep beside it is left as it is."""
+    place = f"{secured_zookeeper.encrypted}{zookeeper_root}"
+    before = ZooKeeperStore.connect(place, access=Access(secured_zookeeper.tls))
+    some_records(before)
+    store = ZooKeeperStore.connect(place, access=ours)
+    assert not store.sealed
+    assert store.seal() == 13
+    assert store.sealed
+    assert store.seal() == 0
+    assert store.read().nodes
+    found = acls(store, zookeeper_root)
+    assert found.pop(zookeeper_root) == OPEN_ACL_UNSAFE
+    assert {tuple(each) for each in found.values()} == {tuple(ours.acl)}
+    for each in (store, before):
+        each.close()
+
+
+def test_a_pool_that_does_not_exist_yet_needs_no_closing(
+    secured_zookeeper: Secured, zookeeper_root: str, ours: Access
+) -> None:
+    """Its znodes will be ours from the first on."""
+    store = ZooKeeperStore.connect(secured_zookeeper.encrypted, root=zookeeper_root, access=ours)
+    assert store.seal() == 0
+    store.close()
+
+
 def test_without_authentication_records_are_for_everybody(zookeeper_root: str, secured_zookeeper: Secured) -> None:
     """Nothing is closed that nobody asked to close; a certificate alone makes nobody an owner."""
     alice = ZooKeeperStore.connect(secured_zookeeper.plain, root=zookeeper_root)
