@@ -24,7 +24,7 @@ def fail_node(ctx: Context, node: Node, reason: str, *, counts: bool = True, wai
     Raises:
         StoreConflictError: the node has changed since it was read.
     """
-    now = ctx.clock.now()
+    now, reason = ctx.clock.now(), ctx.public(reason)
     node = _with_console(ctx, node, now)
     failed = Write("update", node.to(NodeState.FAILED, now, reason, error=reason))
     for _ in range(ATTEMPTS - 1):
@@ -76,7 +76,7 @@ def _with_console(ctx: Context, node: Node, now: float) -> Node:
             directory = ctx.node_logs(node.id)
             directory.mkdir(parents=True, exist_ok=True)
             (directory / "console.log").write_text(text)
-            return node.noted(now, f"its console log is kept; it ends: {tail(text)}")
+            return node.noted(now, f"its console log is kept; it ends: {ctx.public(tail(text))}")
     except (CloudError, OSError) as error:
         ctx.log.warning("console.lost", node=node.id, reason=str(error))
     return node

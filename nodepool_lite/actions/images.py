@@ -164,7 +164,7 @@ def _build_ready(ctx: Context, made: Build, files: tuple[ImageFile, ...]) -> Non
 
 
 def _build_failed(ctx: Context, build_id: str, reason: str) -> None:
-    now = ctx.clock.now()
+    now, reason = ctx.clock.now(), ctx.public(reason)
     build = _unfinished(ctx, build_id)
     if build is None:
         return
@@ -257,7 +257,7 @@ def _upload_ready(ctx: Context, upload_id: str, image_id: str) -> None:
 
 
 def _upload_failed(ctx: Context, upload_id: str, reason: str) -> None:
-    now = ctx.clock.now()
+    now, reason = ctx.clock.now(), ctx.public(reason)
     records = ctx.store.snapshot()
     upload = records.uploads.get(upload_id)
     if upload is None or upload.state is not UploadState.UPLOADING:

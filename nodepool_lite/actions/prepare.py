@@ -87,7 +87,7 @@ def _finished(ctx: Context, node: Node, run: ScriptRun, status: ScriptStatus) ->
         )
         return DONE
     what = "was cut short: the node was restarted" if status.lost else f"ended with status {status.exit_status}"
-    detail = tail_reason(_tail(ctx, node))
+    detail = tail_reason(_public(ctx, _tail(ctx, node)))
     reason = f"ready-script {run.name} {what}" + (f": {detail}" if detail else "")
     label = ctx.config().label(node.label)
     number = int(run.run_id.rpartition("-")[2])
@@ -116,7 +116,7 @@ def _ready(ctx: Context, node: Node, reason: str, **changes: object) -> None:
 
 
 def _note_step(ctx: Context, node: Node, run: ScriptRun, output: bytes) -> None:
-    step = last_step(output)
+    step = last_step(_public(ctx, output))
     key = f"step {node.id}"
     now = ctx.clock.now()
     if step and step != run.step and now - float(ctx.notes.get(key, "0")) >= STEP_INTERVAL:
@@ -148,6 +148,11 @@ def _offset(file: Path, run_id: str) -> int:
         return 0
     kept_run, _, offset = file.read_text().partition(" ")
     return int(offset) if kept_run == run_id and offset.isdigit() else 0
+
+
+def _public(ctx: Context, output: bytes) -> bytes:
+    """Return output without secrets: before it is cut, or a part of one would stay."""
+    return ctx.public(output.decode(errors="replace")).encode()
 
 
 def _tail(ctx: Context, node: Node) -> bytes:

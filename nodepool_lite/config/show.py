@@ -1,16 +1,13 @@
 """The effective configuration, with every default, as a native file."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from nodepool_lite.config import emit
 from nodepool_lite.config.duration import spoken
+from nodepool_lite.config.secrets import MASK, is_secret
 from nodepool_lite.config.settings import Config, Section
 from nodepool_lite.config.validate import shapes
-
-MASK = "********"
-_SECRET = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIAL|(API|PRIVATE|ACCESS)_?KEY", re.IGNORECASE)
 
 
 def show(config: Config, *, masked: bool = True) -> str:
@@ -38,7 +35,7 @@ def _section(section: Section, masked: bool) -> dict[str, Any]:
 
 
 def _masked(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: MASK if _SECRET.search(name) else value for name, value in variables.items()}
+    return {name: MASK if is_secret(name) else value for name, value in variables.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -44,10 +44,8 @@ class Access:
             return "was the pool made with another secret?"
         if self.auth is None:
             return "the records are for those who say who they are: give nodepool.yaml the pool's `zookeeper-auth`"
-        return (
-            f"the records are not for the {self.auth.scheme} user {self.auth.username} with the password of `zookeeper-auth`: "
-            "correct it, or see which one the pool was made with"
-        )
+        who = f"the {self.auth.scheme} user {self.auth.username} with the password of `zookeeper-auth`"
+        return f"the records are not for {who}: correct it, or see which one the pool was made with"
 
 
 OPEN = Access()

@@ -108,7 +108,9 @@ def test_a_pool_of_another_password_is_status_69(
     for command in (("list",), ("run", "--role", "launcher")):
         done = ended(config, *command)
         assert done.returncode == 69
-        assert f"the records are not for the digest user {USERNAME} with the password of `zookeeper-auth`" in done.stderr
+        assert (
+            f"the records are not for the digest user {USERNAME} with the password of `zookeeper-auth`" in done.stderr
+        )
 
 
 def test_the_doctor_tells_the_way_and_what_is_wrong_with_it(

@@ -15,8 +15,9 @@ from nodepool_lite.config.descriptions import descriptions
 from nodepool_lite.config.load import load_or_raise
 from nodepool_lite.config.reference import TARGET, markdown
 from nodepool_lite.config.schema import json_schema
+from nodepool_lite.config.secrets import MASK
 from nodepool_lite.config.settings import Config
-from nodepool_lite.config.show import MASK, show
+from nodepool_lite.config.show import show
 from nodepool_lite.config.validate import sections, shapes
 from nodepool_lite.model.errors import ConfigError
 from tests.config.conftest import BASE, DATA

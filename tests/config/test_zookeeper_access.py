@@ -7,7 +7,8 @@ import pytest
 
 from nodepool_lite.config.accepted import keep, recall
 from nodepool_lite.config.load import load, load_or_raise
-from nodepool_lite.config.show import MASK, show
+from nodepool_lite.config.secrets import MASK
+from nodepool_lite.config.show import show
 from tests.config.conftest import said
 
 Told = Callable[..., list[str]]
