@@ -6,15 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.record import Record
-from nodepool_lite.store._codec import decode
+from nodepool_lite.store._codec import NewerRecordError, decode, id_problem, is_folder
 from nodepool_lite.store._view import View
 from nodepool_lite.store.base import PATHS
 
 BATCH = 500
 """Reads in one request: large enough to hide the round trips, small enough for the server's request limit of 1 MB."""
 
+_LONGEST = 300
+"""Characters that are said about a znode that cannot be read."""
 _KINDS = {name: kind for kind, name in PATHS.items()}
 _log = logging.getLogger(__name__)
 
@@ -56,36 +60,49 @@ def kind_and_id(relative: str) -> tuple[type[Record] | None, str]:
 def absorb(view: View, relative: str, answer: Answer) -> bool:
     """Bring one znode of the view up to date; returns whether the view changed.
 
-    A znode without data is a folder. An answer older than what the view holds is passed over.
+    A znode without data is a folder, where records may be below it. An answer older than what the view holds is passed
+    over.
     """
     kind, record_id = kind_and_id(relative)
     if kind is None or not record_id:
         return False
-    if isinstance(answer, Refused):
-        return _note_garbage(view, relative, kind, record_id, answer.why)
-    if not isinstance(answer, Znode) or not answer.data:
+    nothing = answer is None or isinstance(answer, tuple)
+    if nothing or (isinstance(answer, Znode) and not answer.data and is_folder(kind, record_id)):
         return view.drop(kind, record_id) | view.drop_garbage(relative)
     present = view.get(kind, record_id)
-    if present and (answer.created, answer.version) <= (present.order, present.version):
+    if present and isinstance(answer, Znode) and (answer.created, answer.version) <= (present.order, present.version):
         return False
     try:
-        view.put(decode(kind, record_id, answer.data, answer.version, answer.created))
+        view.put(_record(kind, record_id, answer))
     except ValueError as error:
-        return _note_garbage(view, relative, kind, record_id, _first_lines(error))
+        return _note_garbage(view, relative, kind, error)
     view.drop_garbage(relative)
     return True
 
 
-def _note_garbage(view: View, relative: str, kind: type[Record], record_id: str, why: str) -> bool:
-    view.drop(kind, record_id)
-    if view.put_garbage(relative, why):
-        _log.warning("store.garbage path=%s is no %s record and is left alone: %s", relative, kind.__name__, why)
+def _record(kind: type[Record], record_id: str, answer: Answer) -> Record:
+    """Return what a znode holds; raises ValueError with the reason when it holds no record of that kind."""
+    if not isinstance(answer, Znode) or not answer.data:
+        raise ValueError(answer.why if isinstance(answer, Refused) else "it is empty")
+    if problem := id_problem(kind, record_id):
+        raise ValueError(f"this is no id of a {kind.__name__.lower()}: {problem}")
+    return decode(kind, record_id, answer.data, answer.version, answer.created)
+
+
+def _note_garbage(view: View, relative: str, kind: type[Record], error: ValueError) -> bool:
+    view.drop(kind, relative.partition("/")[2])
+    why = _first_lines(error)
+    if view.put_garbage(relative, why, newer=isinstance(error, NewerRecordError)):
+        _log.warning("store.garbage path=%r is no %s record and is left alone: %s", relative, kind.__name__, why)
         return True
     return False
 
 
 def _first_lines(error: ValueError) -> str:
-    return " ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
+    """Return which field is wrong and how, in one line; pydantic's first line only says that something is."""
+    lines = str(error).splitlines()
+    said = " ".join(line.strip() for line in (lines[1:3] if isinstance(error, ValidationError) else lines))
+    return "".join(char if char.isprintable() else "?" for char in said)[:_LONGEST]
 
 
 class Walk:

@@ -30,6 +30,22 @@ PATHS: Mapping[type[Record], str] = MappingProxyType(
 )
 """Where each kind of record lives below the pool's root. Ids may hold slashes (`builds/<diskimage>/<number>`)."""
 
+DEPTHS: Mapping[type[Record], tuple[int, ...]] = MappingProxyType(
+    {
+        Pool: (1,),
+        Member: (1,),
+        Leader: (1, 2),
+        Node: (1,),
+        Lease: (1,),
+        Waiter: (1,),
+        Build: (2,),
+        Upload: (3,),
+        Backoff: (2,),
+        Request: (2,),
+    }
+)
+"""How many parts, with slashes between, the id of a record of each kind has."""
+
 EPHEMERAL: frozenset[type[Record]] = frozenset({Member, Leader, Waiter})
 """Kinds that vanish with the session that made them."""
 
@@ -54,6 +70,15 @@ class Snapshot:
     requests: Mapping[str, Request] = field(default_factory=_empty)
     garbage: Mapping[str, str] = field(default_factory=_empty)
     """Znodes that could not be read as a record: path below the root -> why. Reported and left alone."""
+    newer: frozenset[str] = frozenset()
+    """Those of them that a newer version of us wrote."""
+
+    def unreadable(self, kind: type[Record]) -> frozenset[str]:
+        """Return the ids of records of that kind of which only that is known: they are there."""
+        if not self.garbage:
+            return frozenset()
+        folder = f"{PATHS[kind]}/"
+        return frozenset(path.removeprefix(folder) for path in self.garbage if path.startswith(folder))
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ from nodepool_lite.store._parts import Part, failure, missing_folder, numbered_p
 from nodepool_lite.store._seal import is_sealed, seal
 from nodepool_lite.store._secret import SECRET, read_secret
 from nodepool_lite.store._tree import Walk
-from nodepool_lite.store._wire import Guard, ReadBatch, Root, Written
+from nodepool_lite.store._wire import Guard, ReadBatch, Root, Transaction, Written, create, remove
 from nodepool_lite.store.base import PATHS, Snapshot, Write
 
 R = TypeVar("R", bound=Record)
 ROOT = "/nodepool-lite"
 _ATTEMPTS = 3
+_TAKEN_NUMBERS = 100
 
 
 class ZooKeeperStore:
@@ -139,8 +140,15 @@ class ZooKeeperStore:
 
     def create_numbered(self, record: R, under: str = "") -> R:
         """Store a new record under the next free ten-digit number and return it."""
-        (result,) = self._write([numbered_part_of(record, self._feed.root, under)])
-        return cast("R", result)
+        part = numbered_part_of(record, self._feed.root, under)
+        for _ in range(_TAKEN_NUMBERS):
+            try:
+                (result,) = self._write([part])
+            except StoreConflictError:
+                self._pass_over(part.path)
+            else:
+                return cast("R", result)
+        raise StoreConflictError(f"{part.path}: {_TAKEN_NUMBERS} numbers in a row are taken; remove what is not ours")
 
     def update(self, record: R) -> R:
         """Replace the stored record and return the new one."""
@@ -189,6 +197,11 @@ class ZooKeeperStore:
             part, folder = missing
             self._make_folder(folder, part.home, kept=part.numbered)
         raise StoreConflictError(f"{parts[0].path}: the folder above it is removed again and again; try once more")
+
+    def _pass_over(self, folder: str) -> None:
+        """Have the server count on: the next number belongs to a znode that somebody made by name."""
+        path = f"{folder}/pass-over"
+        self._feed.link.ask(Transaction([create(self._feed.root, path, b""), remove(path, -1)]))
 
     def _make_folder(self, path: str, home: str, *, kept: bool) -> None:
         """Make a folder and what is missing above it.
