@@ -4,7 +4,23 @@ from collections.abc import Callable
 
 from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.pool import Leader
-from nodepool_lite.store.base import Snapshot, Store
+from nodepool_lite.store.base import EPHEMERAL, PATHS, Snapshot, Store
+
+_KINDS = {folder: kind for kind, folder in PATHS.items()}
+
+
+def outdated(records: Snapshot) -> str:
+    """Return why a process of this version may lead nothing, in one sentence; empty when it may.
+
+    Who does not understand what others wrote would make again what is there, and so leaves it to those who do.
+    """
+    lasting = sorted(path for path in records.newer if _KINDS[path.partition("/")[0]] not in EPHEMERAL)
+    if not lasting:
+        return ""
+    return (
+        f"a newer nodepool-lite has written {len(lasting)} records ({lasting[0]} is one): "
+        "this process leads nothing until it is upgraded"
+    )
 
 
 class Leadership:
@@ -26,9 +42,10 @@ class Leadership:
         One that an earlier session of ours holds is given back, too: if the session expired while the record was on its
         way, the record says the old one and lives with the new one.
         """
-        leaders = self._store.snapshot().leaders
-        wanted = self._wanted()
-        for name in sorted(wanted - leaders.keys()):
+        records = self._store.snapshot()
+        leaders = records.leaders
+        wanted = frozenset() if outdated(records) else self._wanted()
+        for name in sorted(wanted - leaders.keys() - records.unreadable(Leader)):
             try:
                 self._store.create(Leader(id=name, holder=self.me))
             except StoreConflictError:

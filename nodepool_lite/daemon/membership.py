@@ -1,6 +1,7 @@
 """This process as the others see it: one ephemeral record, renewed with each session and each reload."""
 
 import os
+import re
 import socket
 
 from nodepool_lite import __version__
@@ -8,6 +9,9 @@ from nodepool_lite.daemon.live import LiveConfig
 from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.pool import Member
 from nodepool_lite.store.base import Store
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+"""What no id of a record may have in it; the kernel takes any host name."""
 
 
 class Membership:
@@ -19,7 +23,7 @@ class Membership:
         self._role = "all" if len(roles) > 1 else next(iter(roles))
         self._started = started
         self._session = ""
-        self.id = f"{self._role}-{socket.gethostname()}-{os.getpid()}"
+        self.id = f"{self._role}-{_UNSAFE.sub('-', socket.gethostname())}-{os.getpid()}"
 
     def announce(self, notice: str = "") -> None:
         """Make the record say what is so, and `notice`; costs nothing when it does already."""

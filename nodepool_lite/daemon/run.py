@@ -112,7 +112,7 @@ def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
 
 
 def _connected(store: ZooKeeperStore, loop: Loop, config: Config, log: Any) -> bool:
-    """Wait for ZooKeeper, as long as that takes; return False when the end came first.
+    """Wait for ZooKeeper, and for a pool in it that can be understood; return False when the end came first.
 
     Raises:
         StoreUnavailableError: it refuses us for something that only a person can mend.
@@ -124,7 +124,14 @@ def _connected(store: ZooKeeperStore, loop: Loop, config: Config, log: Any) -> b
         raise StoreUnavailableError(store.problem)
     if config.zookeeper_auth and (sealed := store.seal()):
         log.warning("store.sealed", znodes=sealed, reason="they were for everybody, and are for the pool alone now")
-    return True
+    if not _is_understood(store):
+        log.error("pool.unreadable", record="pool/self", reason=store.snapshot().garbage["pool/self"])
+    return loop.wait_for(lambda: _is_understood(store), store, "the record pool/self, which cannot be read")
+
+
+def _is_understood(store: Store) -> bool:
+    """Tell whether the pool's own record is readable, or was not made yet: without its id nothing is ours."""
+    return store.connected and "self" not in store.snapshot().unreadable(Pool)
 
 
 def _pool(store: Store, config: Config, now: float) -> Pool:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from nodepool_lite.config.settings import Diskimage
-from nodepool_lite.model.image import Build, BuildState, UploadState
-from nodepool_lite.model.pool import Backoff, Request, RequestKind
+from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
+from nodepool_lite.model.node import Node
+from nodepool_lite.model.pool import Backoff, Member, Request, RequestKind
 from nodepool_lite.plan.actions import Action, DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
 from nodepool_lite.plan.generation import newest_build
 from nodepool_lite.plan.view import View
@@ -63,13 +64,14 @@ def is_abandoned(view: View, key: str, builder: str) -> bool:
     if builder == view.host:
         return key not in view.running
     members = view.records.members.values()
-    return all(each.host != builder for each in members if each.role in {"builder", "all"})
+    unreadable = any(f"-{builder}-" in each for each in view.records.unreadable(Member))
+    return not unreadable and all(each.host != builder for each in members if each.role in {"builder", "all"})
 
 
 def outlived(view: View) -> Iterator[Action]:
     """Yield the end of builds that no node and no upload needs, beyond the newest two of each diskimage."""
-    if "builder" not in view.leads:
-        return
+    if "builder" not in view.leads or view.records.unreadable(Node):
+        return  # who knows what those nodes were made from
     needed = _needed_builds(view)
     for name in dict.fromkeys(build.diskimage for build in view.records.builds.values()):
         own = sorted((b for b in view.records.builds.values() if b.diskimage == name), key=lambda b: b.id, reverse=True)
@@ -86,7 +88,7 @@ def outlived(view: View) -> Iterator[Action]:
 
 def removals(view: View, now: float) -> Iterator[Action]:
     """Yield the removal of files of builds marked for deletion, by a builder on the host that holds them."""
-    if not view.builder:
+    if not view.builder or view.records.unreadable(Node):
         return
     needed = _needed_builds(view)
     for build in view.records.builds.values():
@@ -156,4 +158,5 @@ def _needed_builds(view: View) -> frozenset[str]:
     providers = {provider.name for provider in view.config.providers}
     uploads = (u for u in view.records.uploads.values() if u.state is not UploadState.FAILED)
     kept = {upload.build for upload in uploads if upload.provider in providers}
+    kept |= {upload.rpartition("/")[0] for upload in view.records.unreadable(Upload)}
     return frozenset(kept | {node.build for node in view.records.nodes.values() if node.build})

@@ -93,6 +93,12 @@ class View:
         """Return the nodes in these states (all, if none is named), the oldest first."""
         return (node for node in self._by_age if not states or node.state in states)
 
+    def strangers(self, provider: str) -> int:
+        """Return how many servers of a provider belong to nodes whose records cannot be read."""
+        unreadable = self.records.unreadable(Node)
+        cloud = self.clouds.get(provider) if unreadable else None
+        return 0 if cloud is None else sum(1 for each in cloud.servers.values() if each.node_id in unreadable)
+
     def nodes_at(self, provider: str) -> Iterable[Node]:
         """Return the nodes of a provider, the oldest first."""
         return self._by_provider.get(provider, ())

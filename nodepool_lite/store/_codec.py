@@ -1,20 +1,17 @@
 """Records as the bytes and paths of znodes, and back."""
 
 import json
-import re
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from nodepool_lite.model.record import Record
-from nodepool_lite.store.base import DEPTHS, PATHS
+from nodepool_lite.store.base import DEPTHS, PATHS, id_problem
 
 R = TypeVar("R", bound=Record)
 
 LIMIT = 512 * 1024
 """Bytes of one record; ZooKeeper cuts the connection at 1 MiB for a whole request (`jute.maxbuffer`)."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
-"""What a part of an id may be: safe as a file name, as a word of a shell, and on a terminal."""
 
 
 class NewerRecordError(ValueError):
@@ -28,17 +25,6 @@ def path_of(record: Record) -> str:
         ValueError: the id cannot be one of a record of that kind.
     """
     return f"{PATHS[type(record)]}/{checked(type(record), record.id)}"
-
-
-def id_problem(kind: type[Record], record_id: str) -> str:
-    """Return why a record of that kind cannot have that id; empty when it can."""
-    parts = record_id.split("/")
-    if len(parts) not in DEPTHS[kind]:
-        wanted = " or ".join(str(each) for each in DEPTHS[kind])
-        return f"{wanted} names between slashes were expected"
-    if not all(_NAME.fullmatch(part) for part in parts):
-        return "names of letters, digits and `.`, `_`, `@`, `+`, `-` were expected, a letter or digit first"
-    return ""
 
 
 def is_folder(kind: type[Record], record_id: str) -> bool:

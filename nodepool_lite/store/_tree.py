@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.record import Record
-from nodepool_lite.store._codec import NewerRecordError, decode, id_problem, is_folder
+from nodepool_lite.store._codec import NewerRecordError, decode, is_folder
 from nodepool_lite.store._view import View
-from nodepool_lite.store.base import PATHS
+from nodepool_lite.store.base import PATHS, id_problem
 
 BATCH = 500
 """Reads in one request: large enough to hide the round trips, small enough for the server's request limit of 1 MB."""

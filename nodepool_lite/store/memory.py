@@ -175,7 +175,13 @@ class MemoryStore:
     def read(self, *kinds: type[Record]) -> Snapshot:
         """Return only `kinds` (all, if none is named)."""
         full = self.snapshot()
-        return Snapshot(**{PATHS[kind]: getattr(full, PATHS[kind]) for kind in kinds}) if kinds else full
+        if not kinds:
+            return full
+        folders = {PATHS[kind] for kind in kinds}
+        garbage = {path: why for path, why in full.garbage.items() if path.partition("/")[0] in folders}
+        return Snapshot(
+            **{folder: getattr(full, folder) for folder in folders}, garbage=garbage, newer=full.newer & garbage.keys()
+        )
 
     def subscribe(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `callback` after each change of the view or connection."""

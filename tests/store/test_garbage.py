@@ -7,6 +7,7 @@ import pytest
 from kazoo.client import KazooClient
 
 from nodepool_lite.model.errors import StoreConflictError
+from nodepool_lite.model.image import Build
 from nodepool_lite.model.node import Node
 from nodepool_lite.store._codec import encode
 from nodepool_lite.store.base import Store
@@ -71,7 +72,8 @@ def test_garbage_takes_its_name_and_nothing_else(place: Place, data: bytes) -> N
     changed = store.update(good.noted(1.0, "x"))
     assert store.create_numbered(make_node()).id not in {"0000000001", "0000000002"}
     store.delete(changed)
-    assert store.read().unreadable(Node) == {"0000000002"}
+    assert store.read().unreadable(Node) == store.read(Node).unreadable(Node) == {"0000000002"}
+    assert not store.read(Build).garbage
     place.spoil("nodes/0000000002", None)
     until_seen(other, lambda seen: not seen.garbage)
 

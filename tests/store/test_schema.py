@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.record import Record
-from nodepool_lite.store._codec import NewerRecordError, decode, encode, id_problem, path_of
+from nodepool_lite.store._codec import NewerRecordError, decode, encode, path_of
 from nodepool_lite.store._tree import Znode, absorb, kind_and_id
 from nodepool_lite.store._view import View
-from nodepool_lite.store.base import PATHS
+from nodepool_lite.store.base import PATHS, id_problem
 from nodepool_lite.testing import NOW, make_node
 
 WRITTEN: Mapping[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data/records-0.1.json").read_text())

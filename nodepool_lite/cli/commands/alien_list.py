@@ -77,5 +77,7 @@ def _aliens(app: App, records: Snapshot, failed: list[str]) -> Iterator[Alien]:
         driver.close()
         for server in servers:
             node = records.nodes.get(server.node_id)
+            if server.node_id in records.unreadable(Node):
+                continue
             if node is None or node.provider != provider.name or server.id != (node.server_id or server.id):
                 yield Alien(provider.name, server)

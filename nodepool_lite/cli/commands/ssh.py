@@ -80,7 +80,7 @@ def command(
 
 
 def _existing(app: App, name: str) -> tuple[Lease | None, Node]:
-    from nodepool_lite.service.names import node_named  # noqa: PLC0415 - completion does without
+    from nodepool_lite.service.names import must_be_readable, node_named  # noqa: PLC0415 - completion does without
 
     with app.store() as store:
         records = store.read(Node, Lease)
@@ -91,6 +91,7 @@ def _existing(app: App, name: str) -> tuple[Lease | None, Node]:
     if node is None:
         from nodepool_lite.model.errors import NoSuchThingError  # noqa: PLC0415 - seldom
 
+        must_be_readable(records, name)
         raise NoSuchThingError(f"there is no label, node or lease {name}; see `label-list`, `list` and `leases`")
     if node.state is NodeState.READY:
         note(f"node {node.id} is in nobody's hands: whoever grabs it next finds what you leave there")
