@@ -327,7 +327,7 @@ class Config(Section):
     zookeeper_servers: tuple[ZooKeeperServer, ...] = ()
     """Empty: the daemon runs a private ZooKeeper on loopback."""
     zookeeper_timeout: Duration = 10.0
-    """How long ZooKeeper may be silent before the session is lost."""
+    """After so much silence a process counts as dead, and another one takes over what it led."""
     zookeeper_tls: ZooKeeperTls | None = None
     """Encrypted connections to `zookeeper-servers`."""
     zookeeper_auth: ZooKeeperAuth | None = None

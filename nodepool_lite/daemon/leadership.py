@@ -1,8 +1,9 @@
 """Who drives what: one ephemeral record for each thing that only one process may drive."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
-from nodepool_lite.model.errors import StoreConflictError
+from nodepool_lite.model.errors import NodepoolError, StoreConflictError
 from nodepool_lite.model.pool import Leader
 from nodepool_lite.store.base import EPHEMERAL, PATHS, Snapshot, Store
 
@@ -56,6 +57,12 @@ class Leadership:
             stale = member == self._member and session != self._store.session
             if stale or (leader.holder == self.me and name not in wanted):
                 self._store.delete(leader)
+
+    def resign(self) -> None:
+        """Give everything back at once, whatever is still under way: who takes it over finds it in the records."""
+        with suppress(NodepoolError):  # then it ends with the session
+            for name in self.held(self._store.snapshot()):
+                self._store.delete(self._store.snapshot().leaders[name])
 
     def held(self, records: Snapshot) -> frozenset[str]:
         """Return what this process leads, as recorded."""

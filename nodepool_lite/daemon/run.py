@@ -32,7 +32,7 @@ from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.pool import Pool
 from nodepool_lite.store.base import Store
 from nodepool_lite.store.embedded import EmbeddedZooKeeper
-from nodepool_lite.store.open import access, hosts
+from nodepool_lite.store.open import access, hosts, session_timeout
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
 ROLES = frozenset({"launcher", "builder"})
@@ -83,6 +83,7 @@ def run(
         loop.run(engine, live, member, store)
         notifier.stopping()
         log.info("daemon.stopping")
+        leadership.resign()
         ctx.stop.set()
         workers.close(STOP_TIMEOUT)
     log.info("daemon.stopped")
@@ -105,7 +106,7 @@ def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
         address = server.start()
         stack.callback(server.stop)
         log.info("zookeeper.embedded", address=address.partition("?")[0])
-    store = ZooKeeperStore(address, access=access(config), session_timeout=config.zookeeper_timeout)
+    store = ZooKeeperStore(address, access=access(config), session_timeout=session_timeout(config))
     stack.callback(store.close)
     store.start()
     return store

@@ -91,17 +91,20 @@ def _record(kind: type[Record], record_id: str, answer: Answer) -> Record:
 
 def _note_garbage(view: View, relative: str, kind: type[Record], error: ValueError) -> bool:
     view.drop(kind, relative.partition("/")[2])
-    why = _first_lines(error)
+    why = _reason(error)
     if view.put_garbage(relative, why, newer=isinstance(error, NewerRecordError)):
         _log.warning("store.garbage path=%r is no %s record and is left alone: %s", relative, kind.__name__, why)
         return True
     return False
 
 
-def _first_lines(error: ValueError) -> str:
-    """Return which field is wrong and how, in one line; pydantic's first line only says that something is."""
-    lines = str(error).splitlines()
-    said = " ".join(line.strip() for line in (lines[1:3] if isinstance(error, ValidationError) else lines))
+def _reason(error: ValueError) -> str:
+    """Return which field is wrong and how, in one line fit for a terminal, without what stands there."""
+    said = str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(each) for each in first["loc"])
+        said = f"`{where}`: {first['msg']}" if where else first["msg"]
     return "".join(char if char.isprintable() else "?" for char in said)[:_LONGEST]
 
 

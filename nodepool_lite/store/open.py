@@ -5,6 +5,7 @@ from nodepool_lite.store._access import OPEN, Access
 from nodepool_lite.store._place import Place
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
+TICKS_SHORTER = 0.8
 PATIENCE = 4.0
 """Seconds for which a command looks for ZooKeeper: with Python's start, a user knows within 5."""
 
@@ -20,9 +21,17 @@ def open_store(config: Config, *, watch: bool, timeout: float = PATIENCE) -> Zoo
         hosts(config, timeout),
         access=access(config),
         timeout=timeout,
-        session_timeout=config.zookeeper_timeout,
+        session_timeout=session_timeout(config),
         watch=watch,
     )
+
+
+def session_timeout(config: Config) -> float:
+    """Return the seconds of silence after which ZooKeeper is to end our session.
+
+    It does so at its next tick (2 s by default). With that a process that dies is replaced within `zookeeper-timeout`.
+    """
+    return config.zookeeper_timeout * TICKS_SHORTER
 
 
 def access(config: Config) -> Access:

@@ -99,3 +99,17 @@ def test_a_leader_that_cannot_be_read_is_a_leader(server: MemoryServer) -> None:
     me, store = candidate(server, "me", frozenset({"planner", "builder"}))
     me.campaign()
     assert me.held(store.snapshot()) == {"builder"}
+
+
+def test_who_stops_gives_everything_back_at_once(server: MemoryServer) -> None:
+    """Before its session ends, and although it may not be able to say so any more."""
+    me, store = candidate(server, "me")
+    other, watching = candidate(server, "other")
+    me.campaign()
+    me.resign()
+    other.campaign()
+    assert other.held(watching.snapshot()) == WANTED
+    watching.disconnect()
+    other.resign()
+    watching.reconnect()
+    assert other.held(store.snapshot()) == WANTED

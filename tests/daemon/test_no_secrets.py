@@ -1,6 +1,5 @@
 """What a pool records in its whole life has nothing secret in it: on a real ZooKeeper, with a real sshd as its node."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 
 from nodepool_lite.access.keys import KeyPair, ca_key, new_host_key, pool_key
 from nodepool_lite.actions.reach import SshReach
-from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.clouds.simulated import SimulatedDriver
 from nodepool_lite.config.settings import Config, Diskimage, Label, PoolLabel, Provider, ProviderImage, ProviderPool
 from nodepool_lite.model.image import BuildState
@@ -24,13 +22,13 @@ from nodepool_lite.store.memory import MemoryStore
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 from nodepool_lite.testing import LABEL
 from tests.access.guest import Guest
+from tests.daemon.booting import KEYS, BootingDriver
 from tests.secured import PASSWORD, Secured, auth
 from tests.world import POOL_ID, SimulatedReach, World
 
 pytestmark = pytest.mark.zookeeper
 
 TOKEN, ENV_PASSWORD, USERDATA = "token-8f3a61", "hunter2-of-the-build", "userdata-51c0ffee"
-KEYS = re.compile(r"-----BEGIN OPENSSH PRIVATE KEY-----[^-]+-----END OPENSSH PRIVATE KEY-----")
 SCRIPT = """\
 #!/bin/bash -x
 echo "::step:: logging in with $NODEPOOL_TOKEN"
@@ -38,21 +36,6 @@ sleep 0.2
 [ -e /etc/broken ] && echo "the server refuses $NODEPOOL_TOKEN" && exit 1
 exit 0
 """
-
-
-class BootingDriver(SimulatedDriver):
-    """A cloud whose one machine does with its user data what cloud-init would."""
-
-    guest: Guest
-    user_data: list[str]
-
-    def create_server(self, spec: ServerSpec) -> str:
-        """Give the machine its host key, and let it be found."""
-        self.user_data.append(spec.user_data)
-        (key,) = KEYS.findall(spec.user_data)
-        lines = "\\n".join(line.strip() for line in key.splitlines())
-        self.guest.do(f"printf '%b\\n' '{lines}' > /etc/ssh/ssh_host_ed25519_key; kill -HUP $(cat /run/sshd.pid)")
-        return super().create_server(spec)
 
 
 @pytest.fixture
@@ -117,7 +100,7 @@ class Dump:
         return "\n".join(f"{path} {data.decode()}" for path, data in self.seen)
 
 
-def pool(config: Config, guest: Guest, store: ZooKeeperStore, user_data: list[str]) -> World:
+def pool(config: Config, guest: Guest, store: ZooKeeperStore) -> World:
     """Return a pool whose launcher works on the real store, logs in for real, and has a secret in its environment."""
     world = World(config, config.state_dir / "images", address="127.0.0.1", port=guest.port)
     ca = ca_key(config.state_dir).public
@@ -128,9 +111,7 @@ def pool(config: Config, guest: Guest, store: ZooKeeperStore, user_data: list[st
             case MemoryStore():
                 return store
             case SimulatedDriver():
-                driver = BootingDriver(world.cloud, POOL_ID)
-                driver.guest, driver.user_data = guest, user_data
-                return driver
+                return BootingDriver(world.cloud, POOL_ID, guest)
             case SimulatedReach():
                 return SshReach(lambda: config, pool_key(config), ca, world.clock)
         return part
@@ -150,8 +131,7 @@ def test_no_znode_has_anything_secret(config: Config, guest: Guest, store: ZooKe
 
     Looked for is each line of every private key, and each secret word of the configuration and the environment.
     """
-    user_data: list[str] = []
-    world, dump = pool(config, guest, store, user_data), Dump(store)
+    world, dump = pool(config, guest, store), Dump(store)
 
     def until(condition: Any) -> None:
         for _ in range(600):
@@ -182,6 +162,7 @@ def test_no_znode_has_anything_secret(config: Config, guest: Guest, store: ZooKe
     text = dump.text()
     assert "the server refuses ********" in text
     assert lease.id in text
+    user_data = [each.user_data for each in world.cloud.asked]
     assert len(user_data) >= 3
     keys: list[KeyPair] = [pool_key(config), ca_key(config.state_dir), user]
     words = [PASSWORD, TOKEN, ENV_PASSWORD, USERDATA]
