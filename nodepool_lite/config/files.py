@@ -46,7 +46,7 @@ def exists(path: Path) -> bool:
 def _scripts(root: Item, places: tuple[Path, ...], report: Report) -> None:
     for label in root.each("labels"):
         name = label.word("ready-script")
-        if name and not any(exists(place / name) for place in places):
+        if name and "/" not in name and not any(exists(place / name) for place in places):
             near = did_you_mean(name, _children(places))
             hint = near if near.startswith("did") else "it has to be in the image, under /opt/nodepool-scripts"
             report.warning(label.place("ready-script"), f"the ready-script `{name}` is not in `scripts-dir`", hint)
@@ -56,7 +56,7 @@ def _elements(root: Item, places: tuple[Path, ...], report: Report) -> None:
     for diskimage in root.each("diskimages"):
         for element in diskimage.each("elements"):
             name = element.text or ""
-            if name and not any(exists(place / name) for place in places):
+            if name and "/" not in name and not any(exists(place / name) for place in places):
                 near = did_you_mean(name, _children(places))
                 hint = near if near.startswith("did") else "add its directory to `elements-dir`"
                 report.warning(element.at, f"the element `{name}` is not found on this host", hint)

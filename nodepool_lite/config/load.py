@@ -18,6 +18,8 @@ from nodepool_lite.config.tree import Item, parse, variables
 from nodepool_lite.config.validate import known_keys, to_config
 from nodepool_lite.model.errors import ConfigError
 
+LIMIT = 8 << 20
+"""Bytes that a configuration may have, hundreds of times what the largest has."""
 VARIABLE = "NODEPOOL_LITE_CONFIG"
 SECURE_VARIABLE = "NODEPOOL_LITE_SECURE"
 PLACES = (Path("/etc/nodepool-lite/nodepool.yaml"), Path("/etc/nodepool/nodepool.yaml"))
@@ -119,10 +121,14 @@ def _native(
 def _tree(path: Path, environ: Mapping[str, str], report: Report, seen: Callable[[bytes], None]) -> Item | None:
     """Return the tree of a file; None when it cannot be read or is no YAML, with the reason in `report`."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LIMIT + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         report.error(Position(str(path)), f"cannot be read: {reason}")
+        return None
+    if len(content) > LIMIT:
+        report.error(Position(str(path)), f"this file is larger than {LIMIT >> 20} MiB", "is it the right one?")
         return None
     seen(content)
     try:

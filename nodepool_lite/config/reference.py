@@ -79,7 +79,7 @@ def _words(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{each}`" for each in arguments)
     if origin is tuple:
-        return "list of paths" if arguments[0] is Path else f"list of {_words(arguments[0])}"
+        return "list of paths" if _words(arguments[0]) == "path" else f"list of {_words(arguments[0])}"
     if hasattr(annotation, "__metadata__"):
         return _words(annotation.__origin__)
     names: dict[Any, str] = {str: "text", bool: "boolean", int: "integer", float: "number", Path: "path"}

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from nodepool_lite.config.duration import seconds
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
-from nodepool_lite.config.settings import Config, Section, split
+from nodepool_lite.config.settings import PATTERNS, Config, Section, split
 from nodepool_lite.config.tree import Item, scalar_value
 
 
@@ -187,9 +187,7 @@ _EXPECTED = {
     "dict_type": "a mapping",
     "model_type": "a mapping of settings",
     "model_attributes_type": "a mapping of settings",
-    "string_too_long": "at most 100 characters",
     "string_too_short": "some text",
-    "string_pattern_mismatch": "a name of letters, digits, `.`, `_` and `-`, a letter or digit first",
 }
 
 
@@ -211,9 +209,16 @@ def _tell(error: ErrorDetails, root: Item, report: Report) -> None:
             expected = f"at least {context['ge']}"
         case "less_than_equal":
             expected = f"at most {context['le']}"
+        case "string_too_long":
+            expected = f"at most {context['max_length']} characters"
+        case "string_pattern_mismatch":
+            expected = PATTERNS[context["pattern"]]
         case _:
             expected = _EXPECTED.get(kind, error["msg"])
-    report.error(item.at, f"{key}expected {expected}, not {item.kind}")
+    if error["loc"][-1] == "[key]":  # pydantic's own mark: it is the key of a mapping that is wrong
+        report.error(item.key_at or item.at, f"expected {expected}, not `{error['loc'][-2]}`")
+    else:
+        report.error(item.at, f"{key}expected {expected}, not {item.kind}")
 
 
 def find(root: Item, path: tuple[int | str, ...]) -> tuple[Item, str]:

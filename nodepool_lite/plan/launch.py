@@ -30,6 +30,7 @@ def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], no
     room = occupied(view, ways)
     by_label = _grouped(ways)
     stuck: set[str] = set()
+    lacking = sum(1 for demand in wanted if demand.missing)
     found: list[Placement] = []
     for label in turns(wanted, view.records.leases.values()):
         if label in stuck:
@@ -37,6 +38,8 @@ def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], no
         choice = _choose(view, by_label.get(label, ()), room, now)
         if choice is None:
             stuck.add(label)
+            if len(stuck) == lacking:
+                break  # however many more are wanted
             continue
         found.append(_placement(choice))
         room.add(view, choice)

@@ -98,8 +98,11 @@ SECONDS = st.floats(0, 1e12) | st.integers(0, 10**7)
 @given(
     pool=NAMES,
     diskimage=st.fixed_dictionaries(
-        {"name": NAMES, "elements": st.lists(TEXT), "release": TEXT, "rebuild_age": SECONDS, "pause": st.booleans()},
-        optional={"env_vars": st.dictionaries(TEXT, TEXT, max_size=3), "dib_cmd": TEXT},
+        {"name": NAMES, "elements": st.lists(NAMES), "release": TEXT, "rebuild_age": SECONDS, "pause": st.booleans()},
+        optional={
+            "env_vars": st.dictionaries(st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,10}\Z"), TEXT, max_size=3),
+            "metadata": st.dictionaries(TEXT, TEXT, max_size=3),
+        },
     ),
     options=st.dictionaries(TEXT, st.booleans() | st.integers() | st.floats(0, 1e9) | TEXT, max_size=3),
 )
