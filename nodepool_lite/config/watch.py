@@ -1,6 +1,7 @@
 """Whether the configuration on disk is still the one that was loaded, and which ready-script a label means."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def find_script(config: Config, name: str) -> Path | None:
         return None
     for directory in (*config.scripts_dir, shipped.scripts_dir()):
         script = directory / name
-        if script.is_file():
+        if os.path.isfile(script):  # noqa: PTH113 - Path.is_file raises where this user may not look
             return script
     return None
 

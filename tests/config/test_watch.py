@@ -85,6 +85,14 @@ def test_a_script_that_is_not_on_this_host_has_no_digest(write: Write) -> None:
         assert script_digest(config, name) == ""
 
 
+@pytest.mark.parametrize("place", ["/dev/null", "/nowhere", "/tmp/" + "x" * 300])
+def test_a_directory_that_is_none_has_no_scripts(write: Write, place: str) -> None:
+    """It is passed over, and does not end the daemon."""
+    config = load_or_raise(write(f"scripts-dir: {place}\n"), {})
+    assert find_script(config, "none.sh") is None
+    assert script_digest(config, "hello.sh") == script_digest(load_or_raise(write(""), {}), "hello.sh")
+
+
 def test_a_checkout_finds_what_ships_at_its_top_level() -> None:
     """Elements, scripts and examples are the top level's own folders."""
     assert shipped.elements_dir() == TOP / "elements"
