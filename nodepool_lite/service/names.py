@@ -20,7 +20,8 @@ Image = TypeVar("Image", Build, Upload)
 
 def login_name(environ: Mapping[str, str]) -> str:
     """Return who is at the keyboard: the one who called sudo, if it was used."""
-    return environ.get("SUDO_USER") or getpass.getuser()
+    name = environ.get("SUDO_USER") or getpass.getuser()
+    return name.encode(errors="replace").decode()
 
 
 def node_by_id(nodes: Mapping[str, Node], name: str) -> Node | None:

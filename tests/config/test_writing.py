@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nodepool_lite.config.convert import convert
 from nodepool_lite.config.descriptions import descriptions
+from nodepool_lite.config.duration import LONGEST
 from nodepool_lite.config.load import load_or_raise
 from nodepool_lite.config.reference import TARGET, markdown
 from nodepool_lite.config.schema import json_schema
@@ -89,7 +90,7 @@ NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,10}\Z")
 TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cn")), max_size=20).filter(
     lambda each: "%(" not in each
 )
-SECONDS = st.floats(0, 1e12) | st.integers(0, 10**7)
+SECONDS = st.floats(0, LONGEST) | st.integers(0, 10**7)
 
 
 @settings(
