@@ -246,7 +246,9 @@ class Provider(Section):
     launch_retries: Count = 3
     """Failures in a row that are tried again at once; after these the back-off grows."""
     login_test: bool = True
-    """False is for tests with servers that are no machines: no login, no info files, no ready-script, no checks."""
+    """False is for tests with servers that are no machines: no login, no info files, no ready-script, no checks.
+    Never for a pool that people use: its nodes count as ready although nobody has seen that they can be used.
+    """
     image_upload_timeout: Duration = 3600.0
     """An upload that takes longer has failed."""
     image_name_format: str = "{image_name}-{timestamp}"

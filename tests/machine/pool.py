@@ -18,6 +18,7 @@ from nodepool_lite.model.image import BuildState, ImageFile
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot, Store
 from nodepool_lite.store.open import open_store
+from nodepool_lite.store.zookeeper import ZooKeeperStore
 from nodepool_lite.testing import make_build
 
 BOOT = 420.0
@@ -25,14 +26,18 @@ BOOT = 420.0
 
 
 class RealPool:
-    """One configuration file, its daemon (started and killed as the test likes) and a watching client."""
+    """One configuration file, its daemon (started and killed as the test likes) and a watching client.
 
-    def __init__(self, config: Path, environ: Mapping[str, str]) -> None:
+    The client reaches ZooKeeper at `hosts`, or else as the configuration says.
+    """
+
+    def __init__(self, config: Path, environ: Mapping[str, str], hosts: str = "") -> None:
         self.config_path = config
         self.environ = {**os.environ, **environ, "NODEPOOL_LITE_CONFIG": str(config)}
         self.config: Config = load_or_raise(config, self.environ)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.log = self.config.state_dir / "daemon.log"
+        self._hosts = hosts
         self._store: Store | None = None
 
     def start(self) -> None:
@@ -46,7 +51,7 @@ class RealPool:
         while self._store is None:
             assert self.daemon.poll() is None, self.log.read_text()
             try:
-                self._store = open_store(self.config, watch=True)
+                self._store = self._connect()
             except StoreUnavailableError:
                 assert time.monotonic() < deadline, self.log.read_text()
 
@@ -117,12 +122,23 @@ class RealPool:
         made = {"fingerprint": fingerprint, "files": (file,), "formats": ("qcow2",), "username": "jenkins"}
         self._store.create(build.but(**made))
 
+    @property
+    def store(self) -> Store:
+        """The watching client's store."""
+        assert self._store is not None
+        return self._store
+
     def servers(self) -> list[str]:
         """Return the pids of the machines that run in this pool's state directory."""
         listed = subprocess.run(
             ["pgrep", "-f", f"qemu.*{self.config.state_dir}/qemu"], capture_output=True, text=True, check=False
         )
         return listed.stdout.split()
+
+    def _connect(self) -> Store:
+        if self._hosts:
+            return ZooKeeperStore.connect(self._hosts, watch=True)
+        return open_store(self.config, watch=True)
 
     def _disconnect(self) -> None:
         if self._store is not None:
