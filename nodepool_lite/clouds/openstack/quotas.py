@@ -11,13 +11,13 @@ from nodepool_lite.model.errors import CloudError, TryAgainLaterError
 OLD = 120.0
 """Seconds for which figures are believed."""
 OLD_WHEN_FULL = 5.0
-"""The same once servers have ended, where a limit is near: there may be room now."""
+"""The same once servers have come or gone, where a limit is near: there may be room, or none any more."""
 NEAR = 0.8
 """A limit of which so much is used is near."""
 
 
 class Quotas:
-    """The limits of one project and what is used of them. Used by the thread that lists servers."""
+    """The limits of one project and what is used of them. Used by the thread that lists servers; any may `doubt`."""
 
     def __init__(self, api: Api, clock: Clock, *, addresses: bool, volumes: bool) -> None:
         self._api = api
@@ -26,19 +26,25 @@ class Quotas:
         """Whether floating IPs concern us."""
         self._volumes = volumes
         self._quota = Quota(at=0.0)
-        self._asked_at: float | None = None
-        self._vanished = 0
+        self._asked_at = 0.0
+        self._doubted_at = 0.0
+        self._moves = 0
 
-    def get(self, vanished: int) -> Quota:
+    def doubt(self) -> None:
+        """Say that the cloud refused something for lack of room: the figures are asked for anew next time."""
+        self._doubted_at = self._clock.now()
+
+    def get(self, moves: int) -> Quota:
         """Return the latest figures, asked for anew when they are old.
 
         Args:
-            vanished: How many of our servers have gone so far; more of them than last time make room.
+            moves: How many of our servers have come and gone so far.
         """
         now = self._clock.now()
-        age = float("inf") if self._asked_at is None else now - self._asked_at
-        if age > OLD or (age > OLD_WHEN_FULL and vanished != self._vanished and _is_near(self._quota)):
-            self._asked_at, self._vanished = now, vanished
+        age = now - self._asked_at
+        moved = age > OLD_WHEN_FULL and moves != self._moves and _is_near(self._quota)
+        if age > OLD or moved or self._asked_at <= self._doubted_at:
+            self._asked_at, self._moves = now, moves
             try:
                 self._quota = self._ask(now)
             except TryAgainLaterError:
