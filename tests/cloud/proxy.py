@@ -41,6 +41,8 @@ class Call:
     """Monotonic seconds at which it came in."""
     body: bytes
     status: int
+    rule: "Rule | None" = None
+    """What was done to it."""
 
     @property
     def json(self) -> Any:
@@ -169,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = 0
         service = path.partition("/")[0]
         with self.proxy.lock:
-            self.proxy.calls.append(Call(service, self.command, path, at, bytes(body), status))
+            self.proxy.calls.append(Call(service, self.command, path, at, bytes(body), status, rule))
         if status == 0:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -186,6 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
                 body.extend(block)
             return rule.answer
         if rule is not None and rule.cut == "before":
+            body.extend(next(self._body(), b""))
             raise Cut
         rule = rule or Rule(self.command, "")
         reply = self._forward(path, body, middle=rule.cut == "middle", rewrite=rule.rewrite)
