@@ -71,6 +71,8 @@ class Rule:
     """What becomes of the real answer."""
     rewrite: Callable[[str], str] | None = None
     """What becomes of the path and query on their way to the service."""
+    midway: Callable[[], None] | None = None
+    """What is done once the first part of the body went on."""
     seen: int = 0
 
     def matches(self, method: str, path: str) -> bool:
@@ -191,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             body.extend(next(self._body(), b""))
             raise Cut
         rule = rule or Rule(self.command, "")
-        reply = self._forward(path, body, middle=rule.cut == "middle", rewrite=rule.rewrite)
+        reply = self._forward(path, body, rule)
         if rule.cut == "after":
             raise Cut
         return rule.change(reply) if rule.change is not None else reply
@@ -212,12 +214,10 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(block)
             yield block
 
-    def _forward(
-        self, path: str, body: bytearray, *, middle: bool, rewrite: Callable[[str], str] | None = None
-    ) -> Reply:
-        """Let the real service answer; `middle` stops in the middle of the request's body."""
+    def _forward(self, path: str, body: bytearray, rule: Rule) -> Reply:
+        """Let the real service answer."""
         service, _, rest = path.partition("/")
-        rest = rewrite(rest) if rewrite is not None else rest
+        rest = rule.rewrite(rest) if rule.rewrite is not None else rest
         target = urlsplit(self.proxy.upstreams[service])
         upstream = http.client.HTTPConnection(target.hostname or "", target.port or 80, timeout=300)
         try:
@@ -232,10 +232,13 @@ class _Handler(BaseHTTPRequestHandler):
             for block in self._body():
                 if len(body) < _BLOCK:
                     body.extend(block)
-                if middle:
+                if rule.cut == "middle":
                     upstream.send(block[: len(block) // 2])
                     raise Cut
                 upstream.send(b"%x\r\n%s\r\n" % (len(block), block) if chunked else block)
+                midway, rule.midway = rule.midway, None
+                if midway is not None:
+                    midway()
             if chunked:
                 upstream.send(b"0\r\n\r\n")
             response = upstream.getresponse()
