@@ -133,6 +133,7 @@ def _over_quota(quota: Quota, provider: str, wanted: Mapping[str, int], more: Ma
         ("servers", "servers", quota.servers, quota.servers_used),
         ("cores", "cores", quota.cores, quota.cores_used),
         ("ram", "RAM (MiB)", quota.ram, quota.ram_used),
+        ("ports", "ports", quota.ports, quota.ports_used),
         ("addresses", "floating IPs", quota.addresses, quota.addresses_used),
         ("volumes", "volumes", quota.volumes, quota.volumes_used),
         ("gigabytes", "volumes (GiB)", quota.gigabytes, quota.gigabytes_used),

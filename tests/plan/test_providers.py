@@ -43,6 +43,7 @@ def cloud(*servers: Server, **fields: Any) -> CloudView:
     [
         (Need(cores=4, ram=1), Quota(cores=9), 2),
         (Need(cores=1, ram=4096), Quota(ram=9000), 2),
+        (Need(cores=1, ram=1, ports=2), Quota(ports=9, ports_used=2), 3),
         (Need(cores=1, ram=1, addresses=1), Quota(addresses=3, addresses_used=2), 1),
         (Need(cores=1, ram=1), Quota(addresses=0), 5),
         (Need(cores=1, ram=1, volumes=1), Quota(volumes=4), 4),

@@ -61,7 +61,7 @@ class OpenStackDriver:
         pools = provider.pools
         self._wants_addresses = any(pool.auto_floating_ip for pool in pools)
         volumes = any(label.boot_from_volume for pool in pools for label in pool.labels)
-        self._quotas = Quotas(self._api, clock, addresses=self._wants_addresses, volumes=volumes)
+        self._quotas = Quotas(self._api, clock, volumes=volumes)
         self._lock = threading.Lock()
         """Guards the next one; never held during a call of the cloud."""
         self._inventory = Inventory(pool_id)
