@@ -12,6 +12,8 @@ from tests.machine.pool import RealPool
 
 __all__ = ["door", "endpoints", "members", "start"]
 
+PATIENCE = 300.0
+"""Seconds for what takes a few on an idle machine: cloud and tests may share two cores with much else."""
 FAKES = """
 state-dir: {base}/state
 labels:

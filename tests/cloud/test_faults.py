@@ -11,7 +11,7 @@ import pytest
 
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
-from tests.cloud.pools import FakePool, door, endpoints, members, start
+from tests.cloud.pools import PATIENCE, FakePool, door, endpoints, members, start
 from tests.cloud.proxy import Call, FaultProxy, Reply, Rule, refusal, truncated
 from tests.clouds.openstack.conftest import Door, eventually
 
@@ -59,10 +59,10 @@ def test_a_pool_comes_through_every_fault_of_creations_lists_and_deletions(
     answered = threading.Event()
     rules = _withhold_one_creation(door.proxy, answered) | _all_faults(door.proxy, "POST", CREATION, FAULTS)
     pool = start(count=len(rules))
-    eventually(lambda: door.proxy.rules[0].seen, 60)
+    eventually(lambda: door.proxy.rules[0].seen, PATIENCE)
     _suffer_lists(pool, door.proxy)
     answered.set()
-    records = pool.wait(lambda seen: len(_ready(seen)) == len(rules), 180)
+    records = pool.wait(lambda seen: len(_ready(seen)) == len(rules), PATIENCE)
     _judge_creations(_stories(door.proxy.made("POST", CREATION), rules, _node_of), records)
     assert [node for node, _ in pool.servers_in(member)] == sorted(node.id for node in _ready(records))
     _suffer_deletions(pool, door.proxy, len(rules))
@@ -96,11 +96,11 @@ def _suffer_lists(pool: FakePool, proxy: FaultProxy) -> None:
     for name, what in {**FAULTS, **REFUSED}.items():
         rule = proxy.rule("GET", LIST, **what)
         if name in SAID:
-            backoff = pool.wait(lambda seen: PROVIDER in seen.backoffs, 60).backoffs[PROVIDER]
+            backoff = pool.wait(lambda seen: PROVIDER in seen.backoffs, PATIENCE).backoffs[PROVIDER]
             assert re.search(SAID[name], backoff.error), name
-            pool.wait(lambda seen: PROVIDER not in seen.backoffs, 60)
+            pool.wait(lambda seen: PROVIDER not in seen.backoffs, PATIENCE)
         else:
-            eventually(lambda rule=rule: _answered_since(proxy, rule), 60)
+            eventually(lambda rule=rule: _answered_since(proxy, rule), PATIENCE)
             assert PROVIDER not in pool.wait(lambda _seen: True).backoffs, name
 
 
@@ -116,7 +116,7 @@ def _suffer_deletions(pool: FakePool, proxy: FaultProxy, count: int) -> None:
         return all(node.state is NodeState.FAILED and node.asked is None for node in seen.nodes.values())
 
     pool.configure(f"min-ready: {count}", "min-ready: 0")
-    pool.wait(gone, 180)
+    pool.wait(gone, PATIENCE)
     stories = _stories(proxy.made("DELETE", DELETION)[known:], rules, lambda call: call.path.rpartition("/")[2])
     for server_id, met in stories.items():
         assert met[-1] in ENDED, (server_id, met)

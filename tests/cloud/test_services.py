@@ -14,7 +14,7 @@ from nodepool_lite.model.image import UploadState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
-from tests.cloud.pools import FAKES, FakePool, door, endpoints, members, start
+from tests.cloud.pools import FAKES, PATIENCE, FakePool, door, endpoints, members, start
 from tests.cloud.proxy import refusal
 from tests.clouds.openstack.conftest import Door, eventually
 
@@ -63,12 +63,12 @@ def test_nova_that_is_killed_with_servers_pending(
 ) -> None:
     """The pool waits with the reason shown, and goes on with the servers that there are."""
     pool = start(SLOW, count=3)
-    eventually(lambda: [each.status for each in door.proxy.made("POST", CREATION)] == [202] * 3, 90)
+    eventually(lambda: [each.status for each in door.proxy.made("POST", CREATION)] == [202] * 3, PATIENCE)
     with killed(cloud, "nova-api"):
-        silent = pool.wait(lambda seen: PROVIDER in seen.backoffs, 60)
+        silent = pool.wait(lambda seen: PROVIDER in seen.backoffs, PATIENCE)
         assert {node.state for node in silent.nodes.values()} == {NodeState.BUILDING}
         assert_shown(pool, "could not list servers: ")
-    records = pool.wait(ready(3), 120)
+    records = pool.wait(ready(3), PATIENCE)
     assert len(door.proxy.made("POST", CREATION)) == 3
     assert [node for node, _ in pool.servers_in(member)] == sorted(records.nodes)
 
@@ -78,14 +78,14 @@ def test_keystone_that_is_killed_when_a_token_is_needed(
 ) -> None:
     """The pool waits with the reason shown, loses nothing that is ready, and goes on."""
     pool = start(count=2)
-    gone, kept = sorted(pool.wait(ready(2), 90).nodes)
+    gone, kept = sorted(pool.wait(ready(2), PATIENCE).nodes)
     with killed(cloud, "keystone"):
         door.proxy.rule("GET", LIST, answer=refusal(401))
         pool.cli("delete", gone)
-        silent = pool.wait(lambda seen: PROVIDER in seen.backoffs, 90)
+        silent = pool.wait(lambda seen: PROVIDER in seen.backoffs, PATIENCE)
         assert silent.nodes[kept].state is NodeState.READY
         assert_shown(pool, "could not list servers: ")
-    records = pool.wait(ready(2), 120)
+    records = pool.wait(ready(2), PATIENCE)
     assert kept in records.nodes
     assert gone not in records.nodes
     assert [node for node, _ in pool.servers_in(member)] == sorted(records.nodes)
@@ -107,15 +107,15 @@ def test_glance_that_is_killed_in_the_middle_of_an_upload(
         diskimage = pool.config.diskimage("noise")
         assert diskimage is not None
         pool.plant(image, "noise", fingerprint(diskimage, (elements_dir(),)))
-        failed = pool.wait(lambda seen: "upload/noise@cloud" in seen.backoffs, 120)
+        failed = pool.wait(lambda seen: "upload/noise@cloud" in seen.backoffs, PATIENCE)
         assert {each.state for each in failed.uploads.values()} <= {UploadState.FAILED, UploadState.DELETING}
         assert "could not upload image" in failed.backoffs["upload/noise@cloud"].error
         assert "could not upload image" in pool.cli("status")
     finally:
         cloud.service("start", "glance")
     pool.cli("image-upload", "noise")
-    (node,) = pool.wait(ready(1), 180).nodes.values()
-    (left,) = eventually(lambda: _only_one(member, pool), 90)
+    (node,) = pool.wait(ready(1), PATIENCE).nodes.values()
+    (left,) = eventually(lambda: _only_one(member, pool), PATIENCE)
     assert (left.id, left.status, left.size) == (node.image_id, "active", SIZE)
 
 
