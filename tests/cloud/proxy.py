@@ -8,6 +8,8 @@ import http.client
 import json
 import re
 import socket
+import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -91,6 +93,8 @@ class FaultProxy:
 
     upstreams: Mapping[str, str]
     """Service name -> the real endpoint, without the version."""
+    tls: ssl.SSLContext | None = None
+    """Speaks TLS with clients, if given."""
     calls: list[Call] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -123,6 +127,8 @@ class FaultProxy:
         """Listen on a free port of loopback during this block."""
         handler = type("Handler", (_Handler,), {"proxy": self})
         server = _Server(("127.0.0.1", 0), handler)
+        if self.tls is not None:  # the handshake is left to the thread of each connection
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -135,7 +141,7 @@ class FaultProxy:
 
     def url(self, service: str, version: str) -> str:
         """Return by which URL a service is reached through the proxy."""
-        return f"http://127.0.0.1:{self.port}/{service}/{version}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/{service}/{version}"
 
 
 def refusal(status: int, message: str = "said by the proxy", **headers: str) -> Reply:
@@ -153,6 +159,11 @@ def truncated(reply: Reply) -> Reply:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over clients that go away, and those that do not like our certificate."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -194,8 +194,8 @@ class OpenStackDriver:
     def problems(self) -> Sequence[str]:
         """Return what the settings name and the cloud does not have, or why it cannot be asked."""
         try:
-            missing = [each for each in NEEDED if not self._api.has(each)]
-            return [*(f"this cloud has no {each} service" for each in missing), *self._wrong()]
+            missing = [f"this cloud has no {each} service" for each in NEEDED if not self._api.has(each)]
+            return missing or list(self._wrong())
         except CloudError as error:
             return [str(error)]
 

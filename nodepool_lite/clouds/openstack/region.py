@@ -1,17 +1,29 @@
 """Where the entry of clouds.yaml is found, and what it says: the way to one region of one cloud."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
+from keystoneauth1.exceptions import ClientException
+from keystoneauth1.session import Session
 from openstack import exceptions
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 
 from nodepool_lite.model.errors import BadRequestError
 
-_MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
+_MALFORMED = (
+    exceptions.SDKException,
+    ClientException,
+    OSError,
+    yaml.YAMLError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+)
 """What openstacksdk raises of an entry that is not in the form that it expects."""
 _NAMES = ("clouds.yaml", "clouds.yml", "clouds.json")
 
@@ -39,12 +51,15 @@ def find(cloud: str, beside: Path | None, environ: Mapping[str, str] = os.enviro
     raise BadRequestError(f"clouds.yaml has no entry `{cloud}`: {seen}")
 
 
-def region(cloud: str, name: str, file: Path) -> CloudRegion:
-    """Return the region `name` (empty: the entry's own) of an entry of clouds.yaml, with secure.yaml on top.
+def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
+    """Return the region `name` (empty: the entry's own) of an entry of clouds.yaml, and a session that logs in there.
+
+    secure.yaml lies on top. Nothing is sent yet.
 
     Raises:
         BadRequestError: the entry cannot be used.
     """
+    logging.getLogger("keystoneauth").setLevel(logging.CRITICAL)  # what fails there is told by us
     secure = [
         os.environ.get("OS_CLIENT_SECURE_FILE", ""),
         *(str(file.with_name(f"secure{s}")) for s in (".yaml", ".yml")),
@@ -56,9 +71,17 @@ def region(cloud: str, name: str, file: Path) -> CloudRegion:
             load_envvars=False,
             app_name="nodepool-lite",
         )
-        return config.get_one(cloud=cloud, region_name=name or None)
-    except (exceptions.SDKException, OSError, yaml.YAMLError, *_MALFORMED) as error:
+        found = config.get_one(cloud=cloud, region_name=name or None)
+        _check_url(found)
+        return found, found.get_session()
+    except _MALFORMED as error:
         raise BadRequestError(f"{file}: the entry `{cloud}` cannot be used: {error}") from error
+
+
+def _check_url(found: CloudRegion) -> None:
+    url = str(found.config.get("auth", {}).get("auth_url") or "http://")
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"auth_url `{url}` does not begin with http:// or https://")
 
 
 def _directories(beside: Path | None, environ: Mapping[str, str]) -> list[Path]:
