@@ -26,13 +26,15 @@ _MALFORMED = (
 )
 """What openstacksdk raises of an entry that is not in the form that it expects."""
 _NAMES = ("clouds.yaml", "clouds.yml", "clouds.json")
+_SECURE = ("secure.yaml", "secure.yml", "secure.json")
 
 
 def find(cloud: str, beside: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
     """Return the first clouds.yaml that has an entry `cloud`.
 
     Looked at, in this order: $OS_CLIENT_CONFIG_FILE, systemd's $CREDENTIALS_DIRECTORY, `beside` (the directory of
-    our configuration), the working directory, ~/.config/openstack, /etc/openstack.
+    our configuration), and then where openstacksdk looks, too: the working directory, ~/.config/openstack (also as
+    $XDG_CONFIG_HOME has it), /etc/xdg/openstack (or $XDG_CONFIG_DIRS), /etc/openstack.
 
     Raises:
         BadRequestError: there is none; the message names the files and the entries that there are.
@@ -60,10 +62,8 @@ def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
         BadRequestError: the entry cannot be used.
     """
     logging.getLogger("keystoneauth").setLevel(logging.CRITICAL)  # what fails there is told by us
-    secure = [
-        os.environ.get("OS_CLIENT_SECURE_FILE", ""),
-        *(str(file.with_name(f"secure{s}")) for s in (".yaml", ".yml")),
-    ]
+    places = [file.parent, *_directories(None, os.environ)]
+    secure = [os.environ.get("OS_CLIENT_SECURE_FILE", ""), *(str(each / name) for each in places for name in _SECURE)]
     try:
         config = OpenStackConfig(
             config_files=[str(file)],
@@ -87,7 +87,10 @@ def _check_url(found: CloudRegion) -> None:
 def _directories(beside: Path | None, environ: Mapping[str, str]) -> list[Path]:
     given = [Path(environ["CREDENTIALS_DIRECTORY"])] if environ.get("CREDENTIALS_DIRECTORY") else []
     own = [] if beside is None else [beside]
-    return [*given, *own, Path.cwd(), Path.home() / ".config" / "openstack", Path("/etc/openstack")]
+    user = Path.home() / ".config"
+    homes = [Path(environ.get("XDG_CONFIG_HOME") or user), user]
+    sites = [*map(Path, (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")), Path("/etc")]
+    return [*given, *own, Path.cwd(), *dict.fromkeys(each / "openstack" for each in (*homes, *sites))]
 
 
 def _candidates(beside: Path | None, environ: Mapping[str, str]) -> list[Path]:

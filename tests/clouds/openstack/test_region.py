@@ -32,19 +32,24 @@ def write(path: Path, *names: str) -> Path:
 
 
 def test_the_first_file_that_has_the_entry_is_used(home: Path) -> None:
-    """The environment's, systemd's credential, the one beside our configuration, the user's."""
+    """The environment's, systemd's credential, the one beside our configuration, the user's, the host's."""
     places = {
         "explicit": write(home / "explicit.yaml", "a"),
         "credential": write(home / "credentials/clouds.yaml", "a", "b"),
         "beside": write(home / "etc/clouds.yaml", "a", "b", "c"),
-        "user": write(home / "home/.config/openstack/clouds.yaml", "a", "b", "c", "d"),
+        "working": write(home / "work/clouds.yaml", "a", "b", "c", "d"),
+        "xdg": write(home / "xdg/openstack/clouds.yaml", "a", "b", "c", "d", "e"),
+        "user": write(home / "home/.config/openstack/clouds.yaml", "a", "b", "c", "d", "e", "f"),
+        "site": write(home / "site/openstack/clouds.yml", "a", "b", "c", "d", "e", "f", "g"),
     }
     environ = {
         "OS_CLIENT_CONFIG_FILE": str(places["explicit"]),
         "CREDENTIALS_DIRECTORY": str(home / "credentials"),
+        "XDG_CONFIG_HOME": str(home / "xdg"),
+        "XDG_CONFIG_DIRS": f"{home}/nowhere:{home}/site",
     }
-    found = {name: find(name, home / "etc", environ) for name in "abcd"}
-    assert found == dict(zip("abcd", places.values(), strict=True))
+    found = {name: find(name, home / "etc", environ) for name in "abcdefg"}
+    assert found == dict(zip("abcdefg", places.values(), strict=True))
 
 
 def test_an_entry_that_there_is_not_is_told_with_those_that_there_are(home: Path) -> None:
@@ -68,11 +73,14 @@ def test_a_file_that_is_no_yaml_is_named(home: Path) -> None:
         find("one", home / "etc", {})
 
 
-def test_a_secret_file_is_put_over_the_entry(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The password may stand in secure.yaml beside it."""
+@pytest.mark.parametrize("place", ["etc", "home/.config/openstack"])
+def test_a_secret_file_is_put_over_the_entry(home: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """The password may stand in secure.yaml beside it, or where the user has such files."""
     monkeypatch.delenv("OS_CLIENT_SECURE_FILE", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     file = write(home / "etc/clouds.yaml", "one")
-    (home / "etc/secure.yaml").write_text("clouds: {one: {auth: {password: secret}}}\n")
+    (home / place).mkdir(parents=True, exist_ok=True)
+    (home / place / "secure.yaml").write_text("clouds: {one: {auth: {password: secret}}}\n")
     found, _ = opened("one", "", file)
     assert found.config["auth"]["password"] == "secret"
     assert found.get_region_name("compute") == "R1"
