@@ -17,7 +17,6 @@ from nodepool_lite.config.tree import Item
 
 _PLAIN_ZOOKEEPER = "connections to ZooKeeper are not encrypted"
 _SSH_ONLY = "nodes are reached by SSH with a POSIX shell"
-_NO_VOLUME_QUOTA = "volumes are not counted"
 
 IGNORED: Mapping[type[Section], Mapping[str, str]] = {
     Config: {
@@ -43,10 +42,6 @@ IGNORED: Mapping[type[Section], Mapping[str, str]] = {
         "python-path": _SSH_ONLY,
         "shell-type": _SSH_ONLY,
     },
-    ProviderPool: {
-        "max-volumes": _NO_VOLUME_QUOTA,
-        "max-volume-gb": _NO_VOLUME_QUOTA,
-    },
     PoolLabel: {
         "host-key-checking": "host keys are always pinned",
     },
@@ -57,6 +52,8 @@ _CLOUDS_OWN: Mapping[type[Section], Collection[str]] = {
     ProviderImage: ("config-drive", "meta"),
     CloudImage: ("config-drive", "connection-port"),
     ProviderPool: (
+        "max-volumes",
+        "max-volume-gb",
         "availability-zones",
         "networks",
         "security-groups",

@@ -194,6 +194,10 @@ class ProviderPool(Section):
     """How many cores they may have together."""
     max_ram: Count | None = None
     """How many MiB of RAM they may have together."""
+    max_volumes: Count | None = None
+    """How many volumes they may have together (labels with `boot-from-volume`)."""
+    max_volume_gb: Count | None = None
+    """How many GiB these volumes may have together."""
     ignore_provider_quota: bool = False
     """Whether the cloud's quota is left out of account."""
     availability_zones: tuple[str, ...] = ()

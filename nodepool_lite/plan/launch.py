@@ -104,7 +104,7 @@ def _choose(view: View, ways: Iterable[Source], room: Room, now: float) -> Sourc
 
 def _rank(way: Source, room: Room) -> tuple[int, int]:
     priority = way.provider.priority if way.pool.priority is None else way.pool.priority
-    return priority, room.servers[way.provider.name, way.pool.name]
+    return priority, room.of(way)["servers"]
 
 
 def _grouped(ways: Iterable[Source]) -> dict[str, list[Source]]:

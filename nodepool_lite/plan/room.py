@@ -21,9 +21,8 @@ COUNTED_AFTER = 2.0
 class Room:
     """What is in use of each pool and provider, as placements are added to it."""
 
-    servers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    cores: Counter[tuple[str, str]] = field(default_factory=Counter)
-    ram: Counter[tuple[str, str]] = field(default_factory=Counter)
+    taken: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    """What is taken of the limits of each (provider, pool)."""
     uncounted: dict[str, Counter[str]] = field(default_factory=dict)
     """What is taken of each provider's quota that its figures do not include yet."""
     probing: Counter[str] = field(default_factory=Counter)
@@ -43,9 +42,11 @@ class Room:
 
     def take(self, place: tuple[str, str], takes: Need, servers: int = 1) -> None:
         """Count servers of a pool of a provider."""
-        self.servers[place] += servers
-        self.cores[place] += takes.cores * servers
-        self.ram[place] += takes.ram * servers
+        self.taken.setdefault(place, Counter()).update(_parts(takes, servers))
+
+    def of(self, source: Source) -> Counter[str]:
+        """Return what is taken of the limits of this source's pool."""
+        return self.taken.get((source.provider.name, source.pool.name), Counter())
 
 
 def need(view: View, source: Source) -> Need:
@@ -74,21 +75,13 @@ def occupied(view: View, ways: Iterable[Source]) -> Room:
 
 def full(view: View, source: Source, room: Room) -> str:
     """Return which limit leaves no room for one more node of this source, in one sentence; empty when there is room."""
-    place = (source.provider.name, source.pool.name)
-    servers, takes = 1 + source.label.subnodes, need(view, source)
-    limits = (
-        ("max-servers", source.pool.max_servers, room.servers[place], servers),
-        ("max-cores", source.pool.max_cores, room.cores[place], takes.cores * servers),
-        ("max-ram", source.pool.max_ram, room.ram[place], takes.ram * servers),
-    )
-    for name, limit, used, more in limits:
-        if limit is not None and used + more > limit:
-            return f"{name} of {source.provider.name} is reached ({used} of {limit} in use)"
+    more = _parts(need(view, source), 1 + source.label.subnodes)
+    reached = _over_limit(source, room.of(source), more)
     cloud = view.clouds.get(source.provider.name)
-    if cloud is None or source.pool.ignore_provider_quota:
-        return ""
-    wanted = room.uncounted.get(source.provider.name, Counter()) + Counter(_parts(takes, servers))
-    return _over_quota(cloud.quota, source.provider.name, wanted, _parts(takes, servers))
+    if reached or cloud is None or source.pool.ignore_provider_quota:
+        return reached
+    wanted = room.uncounted.get(source.provider.name, Counter()) + Counter(more)
+    return _over_quota(cloud.quota, source.provider.name, wanted, more)
 
 
 class Budget:
@@ -126,6 +119,21 @@ class Budget:
 def _parts(takes: Need, servers: int) -> dict[str, int]:
     """Return what servers take of each limit of a quota."""
     return {"servers": servers, **{name: value * servers for name, value in takes.model_dump().items()}}
+
+
+def _over_limit(source: Source, taken: Mapping[str, int], more: Mapping[str, int]) -> str:
+    pool = source.pool
+    limits = (
+        ("max-servers", pool.max_servers, "servers"),
+        ("max-cores", pool.max_cores, "cores"),
+        ("max-ram", pool.max_ram, "ram"),
+        ("max-volumes", pool.max_volumes, "volumes"),
+        ("max-volume-gb", pool.max_volume_gb, "gigabytes"),
+    )
+    for name, limit, key in limits:
+        if limit is not None and more[key] and taken[key] + more[key] > limit:
+            return f"{name} of {source.provider.name} is reached ({taken[key]} of {limit} in use)"
+    return ""
 
 
 def _over_quota(quota: Quota, provider: str, wanted: Mapping[str, int], more: Mapping[str, int]) -> str:

@@ -57,14 +57,28 @@ def test_no_launch_is_tried_that_the_known_quota_cannot_hold(need: Need, quota: 
     assert len(launched(make_view(config=config, clouds={PROVIDER: seen}))) == room
 
 
-def test_a_pools_own_limits_count_what_the_driver_says() -> None:
-    """A flavor has cores that the label does not name."""
+@pytest.mark.parametrize(
+    ("limits", "room"),
+    [({"max_cores": 9}, 2), ({"max_volumes": 3}, 3), ({"max_volume_gb": 75}, 1), ({"max_volumes": 0}, 0)],
+)
+def test_a_pools_own_limits_count_what_the_driver_says(limits: dict[str, int], room: int) -> None:
+    """A flavor has cores that the label does not name, and a volume may come with the server."""
     config = make_config(min_ready=5)
     provider = config.providers[0]
-    pool = provider.pools[0].model_copy(update={"max_cores": 9})
+    pool = provider.pools[0].model_copy(update=limits)
     config = config.model_copy(update={"providers": (provider.model_copy(update={"pools": (pool,)}),)})
-    seen = cloud(needs={("main", LABEL): Need(cores=4, ram=1)})
-    assert len(launched(make_view(config=config, clouds={PROVIDER: seen}))) == 2
+    seen = cloud(needs={("main", LABEL): Need(cores=4, ram=1, volumes=1, gigabytes=50)})
+    assert len(launched(make_view(config=config, clouds={PROVIDER: seen}))) == room
+
+
+def test_a_limit_on_volumes_does_not_concern_who_has_none() -> None:
+    """A label that boots from its server's own disk takes none."""
+    config = make_config(min_ready=5)
+    provider = config.providers[0]
+    pool = provider.pools[0].model_copy(update={"max_volumes": 0, "max_volume_gb": 0})
+    config = config.model_copy(update={"providers": (provider.model_copy(update={"pools": (pool,)}),)})
+    seen = cloud(needs={("main", LABEL): Need(cores=1, ram=1)})
+    assert len(launched(make_view(config=config, clouds={PROVIDER: seen}))) == 5
 
 
 @pytest.mark.parametrize(("asked_for", "room"), [(NOW - 100, 2), (NOW - 1, 1)])

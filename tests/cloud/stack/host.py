@@ -12,7 +12,7 @@ from pathlib import Path
 from . import packages
 from .enclosure import Enclosure
 from .place import CloudError, Mode, Place
-from .say import say
+from .say import began, say
 
 
 def up(place: Place, wanted: Mode) -> None:
@@ -74,7 +74,7 @@ def enter(place: Place, command: list[str]) -> int:
 
 def _inside(enclosure: Enclosure, *words: str, check: bool = True) -> int:
     command = enclosure.command("/usr/bin/python3", "-m", "stack", "inside", *words)
-    done = subprocess.run(command, env=enclosure.environment(), check=False)
+    done = subprocess.run(command, env={**enclosure.environment(), **began()}, check=False)
     if check and done.returncode:
         raise CloudError(f"tests/cloud/{words[0]}: not finished, see above")
     return done.returncode

@@ -1,9 +1,17 @@
 """Progress, one line at a time, with the seconds since the start."""
 
+import os
 import sys
 import time
 
-_START = time.monotonic()
+BEGAN = "NODEPOOL_TEST_CLOUD_BEGAN"
+"""The environment variable by which a command inside counts from when the one outside began."""
+_START = float(os.environ.get(BEGAN) or time.monotonic())
+
+
+def began() -> dict[str, str]:
+    """Return what makes another process of ours count from the same moment."""
+    return {BEGAN: str(_START)}
 
 
 def say(words: str) -> None:
