@@ -45,6 +45,8 @@ class Call:
     status: int
     rule: "Rule | None" = None
     """What was done to it."""
+    size: int = 0
+    """Bytes of the answer's body."""
 
     @property
     def json(self) -> Any:
@@ -179,12 +181,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = bytearray()
         try:
             reply = self._reply(path, rule, body)
-            status = reply.status
+            status, size = reply.status, len(reply.body)
         except Cut:
-            status = 0
+            status, size = 0, 0
         service = path.partition("/")[0]
         with self.proxy.lock:
-            self.proxy.calls.append(Call(service, self.command, path, at, bytes(body), status, rule))
+            self.proxy.calls.append(Call(service, self.command, path, at, bytes(body), status, rule, size))
         if status == 0:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
