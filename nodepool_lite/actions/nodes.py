@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 
 from nodepool_lite.access.keys import cloud_config, new_host_key
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
@@ -15,6 +16,7 @@ from nodepool_lite.model.errors import (
     CapacityError,
     CloudError,
     HostKeyMismatchError,
+    StoreConflictError,
     TryAgainLaterError,
 )
 from nodepool_lite.model.node import Node, NodeState, ScriptRun
@@ -69,7 +71,7 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
     try:
         server_id = driver.create_server(_spec(ctx, node, provider, settings, user_data))
     except TryAgainLaterError as error:
-        ctx.notes[node.id] = str(error)
+        _remember(ctx, node, error)
         return DONE if error.retry_after is None else Again(error.retry_after, str(error))
     except CapacityError as error:
         fail_node(ctx, node, str(error), wait=Wait.FOR_ROOM)
@@ -95,6 +97,9 @@ def give_address(ctx: Context, action: GiveAddress) -> Outcome:
         fail_node(ctx, node, str(error), wait=Wait.FOR_ROOM)
     except BadRequestError as error:
         fail_node(ctx, node, str(error), wait=Wait.AT_ONCE)
+    except TryAgainLaterError as error:
+        _remember(ctx, node, error)
+        raise
     finally:
         ctx.sightings.look_again(action.provider, ctx.clock.now())
     return Again(ADDRESS_PAUSE, "the address was asked for")
@@ -177,7 +182,11 @@ def delete_server(ctx: Context, action: DeleteServer) -> Outcome:
     if node is None:
         return DONE
     ctx.reach(node).forget(node.id)
-    return _delete(ctx, node.provider, action.server)
+    try:
+        return _delete(ctx, node.provider, action.server)
+    except CloudError as error:
+        _remember(ctx, node, error)
+        raise
 
 
 def delete_alien(ctx: Context, action: DeleteAlien) -> Outcome:
@@ -202,6 +211,14 @@ def _delete(ctx: Context, provider: str, server: str) -> Outcome:
         ctx.sightings.look_again(provider, ctx.clock.now())
     ctx.log.info("server.deleted", provider=provider, server=server)
     return DONE
+
+
+def _remember(ctx: Context, node: Node, error: CloudError) -> None:
+    """Put into the node's history what makes it wait, unless that is what it says already."""
+    ctx.notes[node.id] = str(error)
+    if not node.history or node.history[-1].reason != str(error):
+        with suppress(StoreConflictError):  # somebody changed the node meanwhile: that matters more
+            ctx.store.update(node.noted(ctx.clock.now(), str(error)))
 
 
 def _takes_host_key(ctx: Context, node: Node, provider: Provider, settings: PoolLabel) -> bool:

@@ -31,3 +31,8 @@ def stamp(moment: float | None) -> str | None:
 def local(moment: float) -> str:
     """Return a moment in this host's time, for people."""
     return datetime.fromtimestamp(round(moment), UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def when(moment: float, now: float) -> str:
+    """Return when something is tried again, for people."""
+    return "now" if moment <= now else f"in {short(moment - now)}, at {local(moment)}"

@@ -1,7 +1,7 @@
 """The way of one node from "wanted" to "gone", a step at a time, for the providers that this process leads."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nodepool_lite.clouds.driver import Server, ServerState
@@ -21,6 +21,7 @@ from nodepool_lite.plan.actions import (
     TestLogin,
 )
 from nodepool_lite.plan.backoff import Wait
+from nodepool_lite.plan.room import Budget
 from nodepool_lite.plan.view import SETTLE, CloudView, View
 
 IDLE_POLLS = 30
@@ -65,8 +66,11 @@ class _Steps:
         """Whether the provider answered the last list: until it does again, nothing else is asked of it."""
         return self.view.provider_backoff(self.provider) is None
 
-    def _requests(self, nodes: Iterable[Node]) -> Iterator[CreateServer]:
-        """Yield which servers to ask for first: within the limits, and the label with the fewest on their way first."""
+    def _requests(self, nodes: Sequence[Node]) -> Iterator[Action]:
+        """Yield which servers to ask for first: within the limits, and the label with the fewest on their way first.
+
+        A node for which the known quota has no room fails at once, so that its label is made elsewhere or waits.
+        """
         queues: dict[str, deque[Node]] = {}
         for node in nodes:
             if node.state is NodeState.BUILDING and node.asked is None and self.view.set_is_whole(node):
@@ -76,6 +80,7 @@ class _Steps:
         booting = Counter(node.label for node in nodes if _is_booting(node))
         asked = Counter(node.pool for node in nodes if node.asked is not None)
         limits = {pool.name: pool.max_servers for pool in self.provider.pools}
+        budget = Budget(self.provider, self.cloud, nodes)
         while queues and booting.total() < self.provider.max_concurrency:
             label = min(queues, key=lambda each: booting[each])
             node = queues[label].popleft()
@@ -83,6 +88,9 @@ class _Steps:
                 del queues[label]
             limit = limits.get(node.pool)
             if limit is None or asked[node.pool] < limit:
+                if lack := budget.take(node):
+                    yield _failure(node, lack, self.now, wait=Wait.FOR_ROOM)
+                    continue
                 asked[node.pool] += 1
                 booting[label] += 1
                 yield self._creation(node, self.now, "the node is wanted")

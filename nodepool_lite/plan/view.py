@@ -1,6 +1,6 @@
 """What a planner may look at: the records, what each cloud said last, and what this process is and leads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -93,7 +93,7 @@ class View:
         """Return the nodes in these states (all, if none is named), the oldest first."""
         return (node for node in self._by_age if not states or node.state in states)
 
-    def nodes_at(self, provider: str) -> Iterable[Node]:
+    def nodes_at(self, provider: str) -> Sequence[Node]:
         """Return the nodes of a provider, the oldest first."""
         return self._by_provider.get(provider, ())
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nodepool_lite.config.load import load_or_raise
@@ -80,6 +80,13 @@ class RealPool:
 
     def cli(self, *arguments: str, status: int | None = 0) -> str:
         """Run a command and return its stdout; its exit status must be `status` (any, if None)."""
+        return self._run(arguments, status).stdout
+
+    def said(self, *arguments: str) -> str:
+        """Run a command that has to succeed, and return what it said on stderr."""
+        return self._run(arguments, 0).stderr
+
+    def _run(self, arguments: Sequence[str], status: int | None) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "nodepool_lite", *arguments],
             env=self.environ,
@@ -92,7 +99,7 @@ class RealPool:
         assert status is None or done.returncode == status, (
             f"{arguments}: {done.returncode}: {done.stdout}{done.stderr}"
         )
-        return done.stdout
+        return done
 
     def wait(self, condition: Callable[[Snapshot], bool], seconds: float = BOOT) -> Snapshot:
         """Return the first view that fulfils the condition; fails with the daemon's log when none does."""

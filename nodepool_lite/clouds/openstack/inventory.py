@@ -56,8 +56,8 @@ class Inventory:
         self._full_at: float | None = None
         self._full_took = 0.0
         self._last_at = 0.0
-        self.vanished = 0
-        """How many servers have gone so far."""
+        self.moves = 0
+        """How many servers have come and gone so far."""
 
     @property
     def complete(self) -> bool:
@@ -91,6 +91,7 @@ class Inventory:
         """Take in a server whose creation was answered just now."""
         self._rows.setdefault(row.id, row)
         self._born[row.id] = now
+        self.moves += 1
 
     def ending(self, server_id: str, now: float) -> None:
         """Note that the cloud took the request to end a server."""
@@ -100,7 +101,7 @@ class Inventory:
     def gone(self, server_id: str) -> None:
         """Forget a server that is not there any more."""
         if self._rows.pop(server_id, None) is not None:
-            self.vanished += 1
+            self.moves += 1
         for memory in (self._born, self._ended, self._waiting_since):
             memory.pop(server_id, None)
 

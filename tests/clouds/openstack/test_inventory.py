@@ -79,7 +79,7 @@ def test_a_deleted_server_is_known_by_its_id_alone(inventory: Inventory) -> None
     """Nova lists it without its metadata."""
     inventory.take_changes(inventory.query(NOW + 1), [row("a", "DELETED", pool="")], NOW + 1)
     assert not ids(inventory)
-    assert inventory.vanished == 1
+    assert inventory.moves == 1
 
 
 def test_a_server_missing_in_a_list_of_all_is_asked_for_by_itself(inventory: Inventory) -> None:
