@@ -67,7 +67,7 @@ def run(
         log.info("store.connecting")
         if not loop.wait_for(lambda: store.connected, store):
             return 0
-        member = Membership(store, roles, live, clock.now())
+        member = Membership(store, roles, live, host=socket.gethostname(), pid=os.getpid(), started=clock.now())
         pool = _pool(store, config, clock.now())
         pool_id_file(config.state_dir).write_text(f"{pool.pool_id}\n")
         live.open(pool.pool_id)
