@@ -51,19 +51,21 @@ def upload_format(view: View, provider: str, diskimage: str) -> str:
 
 def interrupted(view: View) -> Iterator[Action]:
     """Yield the failure of builds that nobody carries out any more: theirs was a process that has ended."""
-    if "builder" not in view.leads:
-        return
     for build in view.records.builds.values():
         if build.state is BuildState.BUILDING and is_abandoned(view, f"build/{build.diskimage}", build.builder):
             yield FailBuild(at=0, why="interrupted: the builder stopped in the middle of it", build=build.id)
 
 
 def is_abandoned(view: View, key: str, builder: str) -> bool:
-    """Tell whether nobody carries out that action of a builder's host any more."""
-    if builder == view.host:
-        return key not in view.running
-    members = view.records.members.values()
-    return all(each.host != builder for each in members if each.role in {"builder", "all"})
+    """Tell whether nobody carries out that action of a builder's host any more.
+
+    Each builder judges what its own host had begun; the leader of all, what a host had begun that has none any more.
+    """
+    if "builder" not in view.leads and not (view.builder and builder == view.host):
+        return False
+    me = view.me.rpartition("/")[0]
+    builders = (each for each in view.records.members.values() if each.role in {"builder", "all"} and each.id != me)
+    return not (builder == view.host and key in view.running) and all(each.host != builder for each in builders)
 
 
 def outlived(view: View) -> Iterator[Action]:

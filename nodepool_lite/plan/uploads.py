@@ -20,7 +20,7 @@ def uploads(view: View) -> Iterator[Action]:
     for provider in view.config.providers:
         for image in provider.diskimages:
             build = _wanted_build(view, image.name, provider.name)
-            if build is None or build.builder != view.host or "builder" not in view.leads:
+            if build is None or build.builder != view.host or not view.builder:
                 continue
             if upload_format(view, provider.name, image.name) not in {file.format for file in build.files}:
                 continue  # a build that has it is planned
@@ -48,9 +48,7 @@ def fingerprint(view: View, provider: Provider, diskimage: str) -> str:
 
 
 def interrupted(view: View) -> Iterator[FailUpload]:
-    """Yield the failure of uploads that this host was carrying out and is not any more."""
-    if "builder" not in view.leads:
-        return
+    """Yield the failure of uploads that nobody carries out any more."""
     for upload in view.records.uploads.values():
         if upload.state is UploadState.UPLOADING and is_abandoned(view, f"upload/{upload.id}", upload.builder):
             yield FailUpload(at=0, why="interrupted: the builder stopped in the middle of it", upload=upload.id)

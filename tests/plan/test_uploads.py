@@ -58,6 +58,8 @@ GOOD = with_files(BUILT, "qcow2")
         pytest.param([GOOD, make_upload(state=U.FAILED)], {}, False, id="a failed one goes first"),
         pytest.param([GOOD, make_upload(state=U.DELETING)], {}, False, id="a deleted one goes first"),
         pytest.param([GOOD], {"host": "other"}, False, id="its files are elsewhere"),
+        pytest.param([GOOD], {"leads": []}, True, id="its files are here, and another builder leads"),
+        pytest.param([GOOD], {"builder": False}, False, id="its files are here, and this is no builder"),
         pytest.param([GOOD], {"config": config(pause=True)}, False, id="paused"),
         pytest.param([GOOD, ASKED], {"config": config(pause=True)}, True, id="paused, and asked for"),
         pytest.param([GOOD, backoff()], {}, False, id="backing off"),
