@@ -21,7 +21,7 @@ from nodepool_lite.actions.teardown import pool_id_file
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.daemon import logs
 from nodepool_lite.daemon.engine import Engine
-from nodepool_lite.daemon.leadership import Leadership
+from nodepool_lite.daemon.leadership import Leadership, candidacies
 from nodepool_lite.daemon.live import LiveConfig
 from nodepool_lite.daemon.loop import Loop
 from nodepool_lite.daemon.membership import Membership
@@ -77,7 +77,7 @@ def run(
             for swept in sweep(config.state_dir / "builds", config.images_dir):
                 log.warning("build.leftover", removed=swept)
         workers = ThreadWorkers(WORKERS, loop.wake)
-        leadership = Leadership(store, member.id, lambda: _wanted(roles, live.config()))
+        leadership = Leadership(store, member.id, lambda: candidacies(roles, live.config()))
         engine = Engine(ctx, leadership, workers, live.facts)
         stack.enter_context(store.subscribe(loop.wake))
         log.info("daemon.ready", roles=sorted(roles), pool=pool.pool_id, config=str(config_path))
@@ -88,14 +88,6 @@ def run(
         workers.close(STOP_TIMEOUT)
     log.info("daemon.stopped")
     return 0
-
-
-def _wanted(roles: frozenset[str], config: Config) -> frozenset[str]:
-    """What a process of these roles stands for."""
-    wanted = {"builder"} if "builder" in roles else set()
-    if "launcher" in roles:
-        wanted |= {"planner", *(f"provider/{provider.name}" for provider in config.providers)}
-    return frozenset(wanted)
 
 
 def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
