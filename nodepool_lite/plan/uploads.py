@@ -86,7 +86,9 @@ def removals(view: View, now: float) -> Iterator[Action]:
     for upload in view.records.uploads.values():
         if upload.state is not UploadState.DELETING or f"provider/{upload.provider}" not in view.leads:
             continue
-        if (upload.build, upload.provider) not in view.used_builds or _is_missing(view, upload, upload.created):
+        # Without an image it never served: nodes of the same build were made from the image of an earlier upload.
+        needed = bool(upload.image_id) and (upload.build, upload.provider) in view.used_builds
+        if not needed or _is_missing(view, upload, upload.created):
             yield DeleteUpload(at=now, why="it has had its day", upload=upload.id)
 
 
