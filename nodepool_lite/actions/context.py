@@ -1,6 +1,7 @@
 """What carrying out an action may use, and what it may answer."""
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,11 @@ class Reach(Protocol):
         """Close what is open towards a node."""
 
 
+def new_attempt() -> str:
+    """Return a mark that no other request for a server carries."""
+    return uuid.uuid4().hex[:12]
+
+
 class NoReach:
     """The way into servers that are no machines: everything has happened already."""
 
@@ -101,6 +107,8 @@ class Context:
     """What disk-image-create is told besides the diskimage's own env-vars."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The NODEPOOL_ variables of this process, which every ready-script is told."""
+    new_attempt: Callable[[], str] = new_attempt
+    """Makes the mark of each request for a server."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the process is to end: long work gives up."""
     notes: dict[str, str] = field(default_factory=dict)

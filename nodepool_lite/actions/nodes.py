@@ -1,6 +1,5 @@
 """Carrying a node from its record to ready, one step at a time, each restartable from the record alone."""
 
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -59,7 +58,7 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
     hostname = node.hostname or hostname_of(provider, node)
     node = ctx.store.update(
         node.but(
-            attempt=uuid.uuid4().hex[:12],
+            attempt=ctx.new_attempt(),
             asked=ctx.clock.now(),
             tries=node.tries + 1,
             hostname=hostname,

@@ -2,9 +2,18 @@
 
 from collections.abc import Callable
 
+from nodepool_lite.config.settings import Config
 from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.pool import Leader
 from nodepool_lite.store.base import Snapshot, Store
+
+
+def candidacies(roles: frozenset[str], config: Config) -> frozenset[str]:
+    """Return what a process of these roles stands for."""
+    wanted = {"builder"} if "builder" in roles else set()
+    if "launcher" in roles:
+        wanted |= {"planner", *(f"provider/{provider.name}" for provider in config.providers)}
+    return frozenset(wanted)
 
 
 class Leadership:

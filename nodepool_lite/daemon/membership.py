@@ -1,8 +1,5 @@
 """This process as the others see it: one ephemeral record, renewed with each session and each reload."""
 
-import os
-import socket
-
 from nodepool_lite import __version__
 from nodepool_lite.daemon.live import LiveConfig
 from nodepool_lite.model.errors import StoreConflictError
@@ -13,13 +10,17 @@ from nodepool_lite.store.base import Store
 class Membership:
     """Used by the loop's thread."""
 
-    def __init__(self, store: Store, roles: frozenset[str], live: LiveConfig, started: float) -> None:
+    def __init__(
+        self, store: Store, roles: frozenset[str], live: LiveConfig, *, host: str, pid: int, started: float
+    ) -> None:
         self._store = store
         self._live = live
         self._role = "all" if len(roles) > 1 else next(iter(roles))
+        self._host = host
+        self._pid = pid
         self._started = started
         self._session = ""
-        self.id = f"{self._role}-{socket.gethostname()}-{os.getpid()}"
+        self.id = f"{self._role}-{host}-{pid}"
 
     def announce(self, notice: str = "") -> None:
         """Make the record say what is so, and `notice`; costs nothing when it does already."""
@@ -27,8 +28,8 @@ class Membership:
         member = Member(
             id=self.id,
             role=self._role,
-            host=socket.gethostname(),
-            pid=os.getpid(),
+            host=self._host,
+            pid=self._pid,
             started=self._started,
             software=__version__,
             config_file=str(self._live.file.path),

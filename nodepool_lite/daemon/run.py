@@ -21,7 +21,7 @@ from nodepool_lite.actions.teardown import pool_id_file
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.daemon import logs
 from nodepool_lite.daemon.engine import Engine
-from nodepool_lite.daemon.leadership import Leadership
+from nodepool_lite.daemon.leadership import Leadership, candidacies
 from nodepool_lite.daemon.live import LiveConfig
 from nodepool_lite.daemon.loop import Loop
 from nodepool_lite.daemon.membership import Membership
@@ -67,7 +67,7 @@ def run(
         log.info("store.connecting")
         if not loop.wait_for(lambda: store.connected, store):
             return 0
-        member = Membership(store, roles, live, clock.now())
+        member = Membership(store, roles, live, host=socket.gethostname(), pid=os.getpid(), started=clock.now())
         pool = _pool(store, config, clock.now())
         pool_id_file(config.state_dir).write_text(f"{pool.pool_id}\n")
         live.open(pool.pool_id)
@@ -77,7 +77,7 @@ def run(
             for swept in sweep(config.state_dir / "builds", config.images_dir):
                 log.warning("build.leftover", removed=swept)
         workers = ThreadWorkers(WORKERS, loop.wake)
-        leadership = Leadership(store, member.id, lambda: _wanted(roles, live.config()))
+        leadership = Leadership(store, member.id, lambda: candidacies(roles, live.config()))
         engine = Engine(ctx, leadership, workers, live.facts)
         stack.enter_context(store.subscribe(loop.wake))
         log.info("daemon.ready", roles=sorted(roles), pool=pool.pool_id, config=str(config_path))
@@ -88,14 +88,6 @@ def run(
         workers.close(STOP_TIMEOUT)
     log.info("daemon.stopped")
     return 0
-
-
-def _wanted(roles: frozenset[str], config: Config) -> frozenset[str]:
-    """What a process of these roles stands for."""
-    wanted = {"builder"} if "builder" in roles else set()
-    if "launcher" in roles:
-        wanted |= {"planner", *(f"provider/{provider.name}" for provider in config.providers)}
-    return frozenset(wanted)
 
 
 def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:

@@ -35,7 +35,7 @@ def _all(view: View, now: float) -> Iterator[Action]:
         yield from launches(view, ways, wanted, now)
         yield from crowded_out(view, ways, wanted, now)
         yield from ownerless(view)
-    yield from void_backoffs(view, ways)
+    yield from void_backoffs(view)
     yield from progress(view, now)
     yield from aliens(view)
     yield from alien_images(view)

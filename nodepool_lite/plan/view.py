@@ -6,6 +6,7 @@ from functools import cached_property
 
 from nodepool_lite.clouds.driver import Image, Need, Quota, Server
 from nodepool_lite.config.settings import Config, Provider
+from nodepool_lite.model.image import UploadState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.store.base import Snapshot
@@ -91,6 +92,8 @@ class View:
 
     def nodes(self, *states: NodeState) -> Iterable[Node]:
         """Return the nodes in these states (all, if none is named), the oldest first."""
+        if len(states) == 1:
+            return self._by_state.get(states[0], ())
         return (node for node in self._by_age if not states or node.state in states)
 
     def nodes_at(self, provider: str) -> Sequence[Node]:
@@ -116,8 +119,28 @@ class View:
         return self.backoff(name, provider.fingerprint) if name in self.records.backoffs else None
 
     @cached_property
+    def needed_builds(self) -> frozenset[str]:
+        """Builds that an upload (at a provider that is still there) or a node was made from and still needs."""
+        providers = {provider.name for provider in self.config.providers}
+        uploads = (each for each in self.records.uploads.values() if each.state is not UploadState.FAILED)
+        kept = {upload.build for upload in uploads if upload.provider in providers}
+        return frozenset(kept | {node.build for node in self.records.nodes.values() if node.build})
+
+    @cached_property
+    def used_builds(self) -> frozenset[tuple[str, str]]:
+        """(build, provider) of every node's image."""
+        return frozenset((node.build, node.provider) for node in self.records.nodes.values())
+
+    @cached_property
     def _by_age(self) -> tuple[Node, ...]:
         return tuple(sorted(self.records.nodes.values(), key=lambda node: (node.created, node.id)))
+
+    @cached_property
+    def _by_state(self) -> Mapping[NodeState, list[Node]]:
+        found: dict[NodeState, list[Node]] = {}
+        for node in self._by_age:
+            found.setdefault(node.state, []).append(node)
+        return found
 
     @cached_property
     def _by_provider(self) -> Mapping[str, list[Node]]:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.settings import Config
@@ -32,6 +32,11 @@ ALPHABET = LETTERS + "23456789"
 """Without what is mistaken for something else when read aloud or from paper: 0, 1, i, l and o."""
 
 
+def new_lease_id() -> str:
+    """Return eight random characters that begin with a letter, so that it is never taken for a node's number."""
+    return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(7))
+
+
 @dataclass(frozen=True)
 class Wish:
     """What a user asks for. `lifetime` and `wait` are seconds; None takes the pool's lifetime, and waits for ever."""
@@ -43,11 +48,8 @@ class Wish:
     reason: str = ""
     wait: float | None = None
     public_key: str | None = None
-
-
-def new_lease_id() -> str:
-    """Return eight random characters that begin with a letter, so that it is never taken for a node's number."""
-    return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(7))
+    lease_id: str = field(default_factory=new_lease_id)
+    """The id that its lease will have."""
 
 
 def grab_now(store: Store, config: Config, clock: Clock, wish: Wish) -> Lease | None:
@@ -187,7 +189,7 @@ def _new_lease(config: Config, clock: Clock, wish: Wish) -> Lease:
         wish = replace(wish, public_key=check_public_key(wish.public_key))
     now = clock.now()
     return Lease(
-        id=new_lease_id(),
+        id=wish.lease_id,
         label=label.name,
         count=wish.count,
         owner=wish.owner,
