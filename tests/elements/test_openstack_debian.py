@@ -22,7 +22,7 @@ SERVICES = {
     "openstack-debian": "keystone glance placement",
     "openstack-debian-full": "keystone glance placement nova neutron",
 }
-PATIENCE = 1800.0
+PATIENCE = 1200.0
 
 
 @pytest.fixture(scope="module")
