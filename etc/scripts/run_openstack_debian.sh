@@ -62,11 +62,11 @@ systemctl start --no-block placement-api glance-api
 as keystone keystone-manage bootstrap --bootstrap-password "$ADMIN_PASSWORD" --bootstrap-region-id RegionOne \
   --bootstrap-admin-url $KEYSTONE --bootstrap-internal-url $KEYSTONE --bootstrap-public-url $KEYSTONE >> "$LOGS" 2>&1
 systemctl start keystone
-wait_for 300 "keystone does not answer at $KEYSTONE" answers $KEYSTONE
+wait_for 1200 "keystone does not answer at $KEYSTONE" answers $KEYSTONE
 
 if has nova || has neutron; then
   step "starting nova and neutron"
-  wait_for 300 "rabbitmq does not start" rabbitmqctl -q await_startup > /dev/null
+  wait_for 1200 "rabbitmq does not start" rabbitmqctl -q await_startup > /dev/null
   ! has neutron || systemctl start --no-block neutron-server
   ! has nova || systemctl start --no-block nova-conductor nova-scheduler
 fi
@@ -77,18 +77,18 @@ keystonerc keystonerc_admin admin admin "$ADMIN_PASSWORD"
 keystonerc keystonerc_user01 user01 user01 "$USER_PASSWORD"
 
 step "waiting for the other services"
-wait_for 300 "glance does not answer at $GLANCE" answers $GLANCE
-wait_for 300 "placement does not answer at $PLACEMENT" answers $PLACEMENT
+wait_for 1200 "glance does not answer at $GLANCE" answers $GLANCE
+wait_for 1200 "placement does not answer at $PLACEMENT" answers $PLACEMENT
 if has neutron; then
-  wait_for 600 "neutron does not answer at $NEUTRON" answers $NEUTRON
+  wait_for 1200 "neutron does not answer at $NEUTRON" answers $NEUTRON
   systemctl start --no-block neutron-linuxbridge-agent
 fi
 if has nova; then
   systemctl start nova-api
-  wait_for 600 "nova does not answer at $NOVA" answers $NOVA
+  wait_for 1200 "nova does not answer at $NOVA" answers $NOVA
   step "waiting for nova's hypervisor"
   systemctl start nova-compute-fake
-  wait_for 600 "no hypervisor reports to nova" fill hypervisor
+  wait_for 1200 "no hypervisor reports to nova" fill hypervisor
   as nova nova-manage cell_v2 discover_hosts >> "$LOGS" 2>&1
 fi
 

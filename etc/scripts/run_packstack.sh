@@ -22,7 +22,7 @@ OUTPUT=/root/packstack-output.log
 explain() {
   local run log
   run=$(find "$LOGS" -mindepth 1 -maxdepth 1 -type d -newer "$ANSWERS" 2> /dev/null | sort | tail -n 1) || return 0
-  [ ! -s "$OUTPUT" ] || grep -a 'ERROR' "$OUTPUT" | tail -n 1
+  [ ! -s "$OUTPUT" ] || grep -a 'ERROR' "$OUTPUT" | sed 's/\x1b\[[0-9;]*m//g' | tail -n 1
   [ -n "$run" ] || return 0
   log=$(grep -alE '^(.\[[0-9;]*m)?Error:' "$run"/manifests/*.log 2> /dev/null | tail -n 1) || log=$run/openstack-setup.log
   grep -aE -m 1 'Error:' "$log" 2> /dev/null | sed 's/\x1b\[[0-9;]*m//g' || true

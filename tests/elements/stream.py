@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from nodepool_lite.config.files import dib_elements
 from nodepool_lite.config.shipped import elements_dir, etc_dir
@@ -21,9 +22,21 @@ mount -t overlay -o lowerdir=/,upperdir="$TREE/up",workdir="$TREE/work" overlay 
 for each in proc sys dev; do mount --rbind "/$each" "$TREE/root/$each"; done
 mount -t tmpfs -o mode=0755 tmpfs "$TREE/root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$TREE/root/tmp"
-[ -z "${NAME:-}" ] || { hostname "$NAME"; }
+[ -z "${NAME:-}" ] || hostname "$NAME"
 [ -z "${HOOKS:-}" ] || { mkdir "$TREE/root/tmp/in_target.d"; mount --bind "$HOOKS" "$TREE/root/tmp/in_target.d"; }
 exec chroot "$TREE/root" bash -c "$COMMAND"
+"""
+_BOOT = r"""
+ip link set lo up
+printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$(hostname)" > /etc/hosts
+[ ! -x /usr/local/sbin/packstack-ready-address ] || /usr/local/sbin/packstack-ready-address
+cd /opt/nodepool-scripts
+"""
+_SYSTEMCTL = """\
+#!/bin/bash
+# Starts what needs no systemd; the rest is done as in any chroot.
+[ "$*" != "start packstack-ready-address" ] || exec /usr/local/sbin/packstack-ready-address
+exec /usr/bin/systemctl "$@"
 """
 OS_RELEASE = """\
 NAME="CentOS Stream"
@@ -59,6 +72,14 @@ class Stream:
         self.write("/root/.keep", "")
         self.run("rm -rf /var/lib/rpm /var/lib/dnf /var/cache/dnf /usr/lib/sysimage/rpm; rpm --initdb")
 
+    def copy(self, directory: Path) -> "Stream":
+        """Return another one with all that was done to this one so far."""
+        other = object.__new__(Stream)
+        other._tree, other._hooks = directory / "stream", directory / "hooks"
+        subprocess.check_call(["cp", "-a", self._tree, other._tree])
+        other._hooks.mkdir()
+        return other
+
     def path(self, name: str) -> Path:
         """Return where a file that was written in there is to be found in ours."""
         return self._tree / "up" / name.lstrip("/")
@@ -71,9 +92,16 @@ class Stream:
         file.chmod(mode)
 
     def run(
-        self, command: str, environment: Mapping[str, str] | None = None, *, check: bool = True, name: str = ""
+        self,
+        command: str,
+        environment: Mapping[str, str] | None = None,
+        *,
+        check: bool = True,
+        name: str = "",
+        network: Literal["ours", "own"] = "ours",
     ) -> subprocess.CompletedProcess[str]:
-        """Run a line of bash in there as root, in namespaces of its own; the network is ours."""
+        """Run a line of bash in there as root, in namespaces of its own."""
+        alone = ["--net"] if network == "own" else []
         settings = {"TREE": str(self._tree), "HOOKS": str(self._hooks), "COMMAND": command, "NAME": name}
         base = {
             "PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -82,7 +110,7 @@ class Stream:
             "YUM": "dnf",
         }
         done = subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--uts", "--kill-child", "sh", "-c", _ENTER],
+            ["unshare", *alone, "--mount", "--pid", "--fork", "--uts", "--kill-child", "sh", "-c", _ENTER],
             env={**base, **settings, **(environment or {})}, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -132,8 +160,19 @@ class Stream:
 
     def script(
         self, name: str, environment: Mapping[str, str] | None = None, *, host: str = "rdo-1"
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run a ready-script as the pool would; it need not succeed."""
+    ) -> subprocess.CompletedProcess[str]:
+        """Boot a node called `host`, as far as its network goes, and run a ready-script as the pool would.
+
+        Both outputs are in `stdout`; the script need not succeed.
+        """
         for each in (etc_dir() / "scripts").iterdir():
             self.write(f"/opt/nodepool-scripts/{each.name}", each.read_text(), 0o755)
-        return self.run(f"cd /opt/nodepool-scripts && ./{name} {host}", environment, check=False, name=host)
+        command = (
+            f"{_BOOT} setpriv --reuid jenkins --regid jenkins --init-groups env HOME=/home/jenkins ./{name} {host} 2>&1"
+        )
+        return self.run(command, environment, check=False, name=host, network="own")
+
+    def add_user(self) -> None:
+        """Make the user that the pool logs in as."""
+        self.run("useradd -m -s /bin/bash -U jenkins && echo 'jenkins ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/jenkins")
+        self.write("/usr/local/bin/systemctl", _SYSTEMCTL, 0o755)

@@ -1,24 +1,15 @@
 """The hooks of rdo-requirements on a dressed-up Stream 9: real dnf, and repositories with the traps that are known."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.elements.repositories import HASH, Rpm, build, served, stream_9
+from tests.elements.repositories import HASH, Rpm, build, served
 from tests.elements.stream import Stream
 
 pytestmark = pytest.mark.machine
 MakeStream = Callable[..., Stream]
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The repositories, served."""
-    top = tmp_path_factory.mktemp("repositories")
-    with served(top) as url:
-        stream_9(top, url)
-        yield url
 
 
 @pytest.fixture
