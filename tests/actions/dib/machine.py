@@ -59,8 +59,8 @@ def make_key(file: Path) -> str:
 
 
 @contextmanager
-def booted(directory: Path, image: Path, key: Path, name: str) -> Iterator[Machine]:
-    """Boot `image` as a machine called `name`; yields it when it lets us in."""
+def booted(directory: Path, image: Path, key: Path, name: str, ram: int = 512) -> Iterator[Machine]:
+    """Boot `image` as a machine called `name` with `ram` MiB; yields it when it lets us in."""
     public = make_key(directory / "host_key")
     _write_config_drive(directory, name, public)
     subprocess.check_call(
@@ -69,7 +69,7 @@ def booted(directory: Path, image: Path, key: Path, name: str) -> Iterator[Machi
     port = _free_port()
     (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
     machine = Machine(directory, port, key)
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *_qemu(directory, port)])
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *_qemu(directory, port, ram)])
     try:
         wait_until(machine.lets_in, _PATIENCE)
         yield machine
@@ -78,9 +78,9 @@ def booted(directory: Path, image: Path, key: Path, name: str) -> Iterator[Machi
         process.wait()
 
 
-def _qemu(directory: Path, port: int) -> list[str]:
+def _qemu(directory: Path, port: int, ram: int) -> list[str]:
     return shlex.split(
-        "qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 512 -display none -nodefaults"
+        f"qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m {ram} -display none -nodefaults"
         f" -serial file:{directory}/console.log -drive file={directory}/disk.qcow2,if=virtio,cache=unsafe"
         f" -drive file={directory}/config.img,if=virtio,format=raw,readonly=on"
         f" -nic user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:22"
