@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.clouds.qemu import configdrive
+from nodepool_lite.clouds.qemu.records import ServerRecord
 from tests.actions.dib.workshop import wait_until
 
 _PATIENCE = 300
@@ -103,7 +104,16 @@ def _write_config_drive(directory: Path, name: str, public: str) -> None:
         image_id="image",
         user_data=user_data,
     )
-    configdrive.write(directory / "config.img", spec, str(time.time_ns()))
+    record = ServerRecord(
+        **spec.model_dump(include=set(ServerRecord.model_fields) - {"cores", "ram"}),
+        id=str(time.time_ns()),
+        cores=2,
+        ram=512,
+        port=22,
+        created=0,
+        boot_id="",
+    )
+    configdrive.write(directory / "config.img", spec, record)
 
 
 def _free_port() -> int:
