@@ -55,7 +55,6 @@ ready_end() {
 
 _ready_exit() {
   [ "$1" != 0 ] || return 0
-  printf '%s' "$_times"
   say "failed at: $_step, after $((SECONDS - _step_began)) s of it and $SECONDS s in all"
   if declare -F explain > /dev/null; then explain || true; fi
 }
@@ -103,6 +102,12 @@ password() { head -c 18 /dev/urandom | base64 | tr '+/' 'ab'; }
 # give_file NAME MODE: standard input becomes a file in the login user's home.
 give_file() {
   install -m "$2" -o "$LOGIN_USER" -g "$(id -gn "$LOGIN_USER")" /dev/stdin "$LOGIN_HOME/$1"
+}
+
+# unwired NAME: an interface that leads nowhere; a kernel without dummy interfaces has bridges
+unwired() {
+  ip link show "$1" > /dev/null 2>&1 || ip link add "$1" type dummy 2> /dev/null || ip link add "$1" type bridge
+  ip link set "$1" up
 }
 
 # --- what a script asks of its node ----------------------------------------------------------------------------------

@@ -29,8 +29,7 @@ interfaces() {
   SECOND=$(grep -vxF "$FIRST" <<< "$names" | head -n 1) || true
   if [ -z "$SECOND" ]; then
     SECOND=ext0
-    ip link show ext0 > /dev/null 2>&1 || ip link add ext0 type dummy
-    ip link set ext0 up
+    unwired $SECOND
   fi
 }
 

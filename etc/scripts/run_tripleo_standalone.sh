@@ -36,8 +36,7 @@ needs_met
 
 step "writing the settings"
 mkdir -p $DEPLOY
-ip link show stack0 > /dev/null 2>&1 || ip link add stack0 type dummy
-ip link set stack0 up
+unwired stack0
 openstack tripleo container image prepare default --output-env-file $DEPLOY/containers.yaml
 cat > $DEPLOY/parameters.yaml << END
 parameter_defaults:

@@ -176,3 +176,4 @@ class Stream:
         """Make the user that the pool logs in as."""
         self.run("useradd -m -s /bin/bash -U jenkins && echo 'jenkins ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/jenkins")
         self.write("/usr/local/bin/systemctl", _SYSTEMCTL, 0o755)
+        self.run("install -d -m 0777 /var/lib/openstack-stand-in")
