@@ -39,8 +39,7 @@ _SYSTEMCTL = """\
 exec /usr/bin/systemctl "$@"
 """
 OS_RELEASE = """\
-NAME="CentOS Stream"
-ID="centos"
+ID="{id}"
 ID_LIKE="rhel fedora"
 VERSION_ID="{version}"
 PLATFORM_ID="platform:el{version}"
@@ -50,7 +49,7 @@ PLATFORM_ID="platform:el{version}"
 class Stream:
     """One such system; its layer is in `directory`, and lasts from one command to the next."""
 
-    def __init__(self, directory: Path, url: str, version: str = "9") -> None:
+    def __init__(self, directory: Path, url: str, version: str = "9", os_id: str = "centos") -> None:
         self._tree = directory / "stream"
         self._tree.mkdir()
         self._hooks = directory / "hooks"
@@ -60,7 +59,7 @@ class Stream:
             "epel": repo_file("epel", f"{url}/epel"),
         }
         tools = [*(dib_elements()[0] / "yum" / "bin").iterdir(), dib_elements()[0] / "redhat-common/bin/map-packages"]
-        self.write("/etc/os-release", OS_RELEASE.format(version=version))
+        self.write("/etc/os-release", OS_RELEASE.format(id=os_id, version=version))
         for name, text in repos.items():
             self.write(f"/etc/yum.repos.d/{name}.repo", text)
         self.write("/etc/dnf/plugins/local.conf", "[main]\nenabled = false\n")
