@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from nodepool_lite.access.script import ScriptStart, ScriptStatus
+from nodepool_lite.access.script import ScriptStart, ScriptStatus, Verification
 from nodepool_lite.actions.dib.recipe import Recipe
 from nodepool_lite.actions.sightings import Sightings
 from nodepool_lite.clouds.driver import Driver
@@ -51,6 +51,12 @@ class Reach(Protocol):
     def poll_script(self, node: Node, run_id: str, offset: int) -> ScriptStatus:
         """Return how far the run is, and its output since `offset`."""
 
+    def place_scripts(self, node: Node, files: Mapping[str, bytes]) -> None:
+        """Put files where ready-scripts are."""
+
+    def verify(self, node: Node, call: Verification) -> None:
+        """Return when a verify-script on the node succeeded; as long as it says, not short. Raises VerifyError."""
+
     def forget(self, node_id: str) -> None:
         """Close what is open towards a node."""
 
@@ -76,6 +82,12 @@ class NoReach:
     def poll_script(self, node: Node, run_id: str, offset: int) -> ScriptStatus:  # noqa: ARG002 - the protocol's
         """Say that it succeeded."""
         return ScriptStatus(started=True, exit_status=0, offset=offset)
+
+    def place_scripts(self, node: Node, files: Mapping[str, bytes]) -> None:
+        """Write nothing."""
+
+    def verify(self, node: Node, call: Verification) -> None:
+        """Take it as working."""
 
     def forget(self, node_id: str) -> None:
         """Nothing is open."""

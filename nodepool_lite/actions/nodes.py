@@ -6,6 +6,7 @@ from contextlib import suppress
 from nodepool_lite.access.keys import cloud_config, new_host_key
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
 from nodepool_lite.actions.failures import fail_node
+from nodepool_lite.actions.verifying import CHECK_PAUSE, CHECK_TRIES, verify_node
 from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.clouds.userdata import combined, is_combinable
 from nodepool_lite.config.settings import CloudImage, PoolLabel, Provider, ProviderImage, ProviderPool
@@ -17,6 +18,7 @@ from nodepool_lite.model.errors import (
     HostKeyMismatchError,
     StoreConflictError,
     TryAgainLaterError,
+    VerifyError,
 )
 from nodepool_lite.model.node import Node, NodeState, ScriptRun
 from nodepool_lite.plan.actions import (
@@ -36,8 +38,6 @@ LOGIN_RETRY = 0.5
 """Seconds between two attempts to log in to a node that is booting."""
 ADDRESS_PAUSE = 2.0
 """Seconds until an address is asked for again that was asked for and is not seen."""
-CHECK_TRIES = 3
-"""Failed checks in a row, 10 s apart, after which a ready node is given up."""
 
 
 def current(ctx: Context, action: NodeAction) -> Node | None:
@@ -156,19 +156,21 @@ def test_login(ctx: Context, action: TestLogin) -> Outcome:
 
 
 def check_node(ctx: Context, action: CheckNode) -> Outcome:
-    """Log in to a ready node; one that does not answer several times in a row is given up and replaced."""
+    """Log in to a ready node and verify it; one that fails that several times in a row is given up and replaced."""
     node = current(ctx, action)
     if node is None:
         return DONE
     try:
         ctx.reach(node).login(node)
+        verify_node(ctx, node)
     except AccessError as error:
         tries = int(ctx.notes.get(f"check {node.id}", "0")) + 1
         ctx.notes[f"check {node.id}"] = str(tries)
         if tries < CHECK_TRIES and not isinstance(error, HostKeyMismatchError):
-            return Again(10.0, str(error))
+            return Again(CHECK_PAUSE, str(error))
         ctx.notes.pop(f"check {node.id}", None)
-        fail_node(ctx, node, f"it did not answer the check: {error}", counts=False)
+        failed = "it failed its check" if isinstance(error, VerifyError) else "it did not answer the check"
+        fail_node(ctx, node, f"{failed}: {error}", counts=False)
         return DONE
     ctx.notes.pop(f"check {node.id}", None)
     ctx.sightings.login(node.id, ctx.clock.now())

@@ -55,9 +55,9 @@ def _label(label: Item, root: Item, report: Report) -> None:
     elif name:
         hint = "add it to the `labels` of a provider's pool, or take it out"
         report.error(label.place("name"), f"no provider makes the label `{name}`", hint)
-    script = label.word("ready-script")
-    if "/" in script:
-        report.error(label.place("ready-script"), "`ready-script`: expected a file name in `scripts-dir`, not a path")
+    for key in ("ready-script", "verify-script"):
+        if "/" in label.word(key):
+            report.error(label.place(key), f"`{key}`: expected a file name in `scripts-dir`, not a path")
 
 
 def _room(label: Item, pools: list[Item], report: Report) -> None:

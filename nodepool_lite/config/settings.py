@@ -112,6 +112,10 @@ class Label(Section):
     """A ready-script that runs longer is ended and has failed."""
     ready_script_retries: Count = 0
     """How often a failed ready-script is run again on the same node."""
+    verify_script: str = ""
+    """File name of the script that tells whether a node works, like `ready-script`; by default the one it names."""
+    verify_timeout: Duration = 120.0
+    """A verify-script that runs longer has failed."""
     subnodes: Count = 0
     """How many sub-nodes belong to each node; they are made and handed out together."""
 

@@ -46,7 +46,7 @@ class Source:
     """Empty while no image serves."""
 
     def served_by(self, build: str, image_id: str, username: str, script: str) -> "Source":
-        """Return this source with the image that serves it; `script` is the hash of its ready-script."""
+        """Return this source with the image that serves it; `script` is the hash of its scripts."""
         generation = _hash(f"{self.fingerprint} {build} {image_id} {script}")
         return replace(self, build=build, image_id=image_id, username=username, generation=generation)
 
@@ -133,6 +133,7 @@ def _shape(label: Label, provider: Provider, pool: ProviderPool, settings: PoolL
     return {
         "label": label.name,
         "script": label.ready_script,
+        "verify": label.verify_script,
         "subnodes": label.subnodes,
         "provider": provider.name,
         "driver": provider.driver,
@@ -143,7 +144,7 @@ def _shape(label: Label, provider: Provider, pool: ProviderPool, settings: PoolL
 
 
 def _with_image(source: Source, serving: Mapping[tuple[str, str], Upload], scripts: Mapping[str, str]) -> Source:
-    script = scripts.get(source.label.ready_script, "")
+    script = scripts.get(source.label.name, "")
     if source.settings.cloud_image is not None:
         image = _cloud_image(source.provider, source.settings.cloud_image)
         reference = image.image_id or image.image_name or image.name

@@ -80,7 +80,7 @@ class View:
     running: frozenset[str] = frozenset()
     """Keys of the actions that this process is carrying out."""
     script_digests: Mapping[str, str] = field(default_factory=dict)
-    """Ready-script name -> hash of its content; absent when it is only in the image."""
+    """Label -> hash of its ready-script and of all that goes to the node with it; absent when all is in the image."""
     builder: bool = True
     """Whether this process is a builder: only such a one may touch the files of this host's builds."""
     recipes: Mapping[str, str] = field(default_factory=dict)

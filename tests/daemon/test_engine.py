@@ -177,10 +177,10 @@ def test_outdated_nodes_are_replaced_one_at_a_time_without_going_below_min_ready
     world.config = make_config(
         labels=(Label(name="debian-12", min_ready=2, ready_script="a.sh"),), state_dir=world.config.state_dir
     )
-    world.scripts = {"a.sh": "1"}
+    world.scripts = {"debian-12": "1"}
     world.run(60)
     old = {node.id for node in world.nodes(READY)}
-    world.scripts = {"a.sh": "2"}
+    world.scripts = {"debian-12": "2"}
     for _ in range(120):
         world.run(1)
         assert len(world.nodes(READY)) >= 2
