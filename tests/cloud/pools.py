@@ -24,6 +24,7 @@ providers:
     cloud: one
     login-test: false
     max-concurrency: 20
+    launch-retries: 9
     rate: 0.01
     cloud-images: [{{name: empty}}]
     pools:
