@@ -146,8 +146,8 @@ def place_scripts(session: Session, files: Mapping[str, bytes], timeout: float =
         raise RemoteError(f"{session.target}: {reason or result.complaint}")
 
 
-def verify(session: Session, call: Verification) -> None:
-    """Return when the verify-script says that the node works.
+def verify(session: Session, call: Verification) -> bool:
+    """Return True when the verify-script says that the node works, False when there is no such script on it.
 
     Raises:
         SessionLostError: the connection ended, or the node did not answer in time.
@@ -156,11 +156,14 @@ def verify(session: Session, call: Verification) -> None:
     seconds = max(1, round(call.seconds))
     body = verify_program(call.name, hostname=call.hostname, environment=call.environment, seconds=seconds)
     result = session.script(body, seconds + _VERIFY_MARGIN)
+    answer, _, output = result.stdout.partition(b"\n")
+    if answer == b"absent":
+        return False
     if result.exit_status == 0:
-        return
+        return True
     late = result.exit_status in _TIMED_OUT
     what = f"did not end within {seconds} s" if late else f"ended with status {result.exit_status}"
-    said = tail_reason(result.stdout, lines=2)
+    said = tail_reason(output, lines=2)
     raise VerifyError(f"{call.name} {what}" + (f": {said}" if said else ""))
 
 

@@ -90,8 +90,9 @@ echo placed
 """
 
 _VERIFY = r"""
-fail() { echo "$1"; exit 1; }
+fail() { echo absent; exit 0; }
 @PRESENT@
+echo present
 limit=
 ! command -v timeout > /dev/null || limit='timeout -k 5 @SECONDS@'
 cd "$dir" && { @ASSIGNMENTS@ $limit @COMMAND@; } 2>&1 < /dev/null
@@ -170,9 +171,9 @@ def place_program(files: Mapping[str, bytes], token: str) -> str:
 
 
 def verify_program(name: str, *, hostname: str, environment: Mapping[str, str], seconds: int) -> str:
-    """Return the program that runs a script that is on the node, for at most `seconds`, and ends with its status.
+    """Return the program that prints `absent`, or `present` and what a script on the node says, and ends like it.
 
-    Status 124 is that of a script that took too long (coreutils' `timeout`).
+    The script runs for at most `seconds`; status 124 is that of a script that took too long (coreutils' `timeout`).
     """
     return fill(
         _VERIFY,

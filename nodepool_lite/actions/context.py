@@ -54,8 +54,8 @@ class Reach(Protocol):
     def place_scripts(self, node: Node, files: Mapping[str, bytes]) -> None:
         """Put files where ready-scripts are."""
 
-    def verify(self, node: Node, call: Verification) -> None:
-        """Return when a verify-script on the node succeeded; as long as it says, not short. Raises VerifyError."""
+    def verify(self, node: Node, call: Verification) -> bool:
+        """Return when a verify-script succeeded (not short), False at once without it; raises VerifyError."""
 
     def forget(self, node_id: str) -> None:
         """Close what is open towards a node."""
@@ -86,8 +86,9 @@ class NoReach:
     def place_scripts(self, node: Node, files: Mapping[str, bytes]) -> None:
         """Write nothing."""
 
-    def verify(self, node: Node, call: Verification) -> None:
+    def verify(self, node: Node, call: Verification) -> bool:  # noqa: ARG002 - the protocol's
         """Take it as working."""
+        return True
 
     def forget(self, node_id: str) -> None:
         """Nothing is open."""

@@ -73,10 +73,10 @@ class SshReach:
         with self._session(node) as session:
             place_scripts(session, files)
 
-    def verify(self, node: Node, call: Verification) -> None:
-        """Run a verify-script that is on the node; raises VerifyError with what it said."""
+    def verify(self, node: Node, call: Verification) -> bool:
+        """Run a verify-script, and tell whether it is on the node; raises VerifyError with what it said."""
         with self._session(node) as session:
-            verify(session, call)
+            return verify(session, call)
 
     def forget(self, node_id: str) -> None:
         """Close what is open towards a node."""

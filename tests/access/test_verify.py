@@ -16,7 +16,7 @@ def test_a_script_that_ends_with_0_is_content(session: Session) -> None:
     """It runs where ready-scripts do, with the same argument and variables, and what it needs beside it."""
     test = b'#!/bin/sh\n. ./names.sh\n[ "$1 $NODEPOOL_LABEL $wanted" = "node-1 rdo yes" ]\n'
     place_scripts(session, {"verify_good.sh": test, "names.sh": b"wanted=yes\n"})
-    verify(session, verification("verify_good.sh"))
+    assert verify(session, verification("verify_good.sh"))
 
 
 def test_what_it_said_last_is_the_reason(session: Session) -> None:
@@ -36,9 +36,8 @@ def test_a_script_that_hangs_is_ended_in_time(session: Session) -> None:
 
 
 def test_a_script_that_is_not_there_is_told(session: Session) -> None:
-    """As one that fails: the image was to have it."""
-    with pytest.raises(VerifyError, match=r"holds no verify_none\.sh"):
-        verify(session, verification("verify_none.sh"))
+    """What that means depends on when the node was prepared."""
+    assert not verify(session, verification("verify_none.sh"))
 
 
 def test_names_with_directories_are_refused(session: Session) -> None:

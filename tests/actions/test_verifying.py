@@ -78,6 +78,29 @@ def test_a_label_without_a_ready_script_can_be_verified(make_world: MakeWorld, c
     assert world.nodes_inside.verified == [node.id]
 
 
+def test_a_node_of_before_its_label_had_a_verify_script_is_left_to_its_turn(
+    make_world: MakeWorld, config: dict[str, object]
+) -> None:
+    """It lacks the script, and fails no check for that."""
+    world = make_world({}, config)
+    world.run(10)
+    (node,) = world.nodes(NodeState.READY)
+    label = world.config.labels[0].model_copy(update={"verify_script": "verify.sh"})
+    world.config = world.config.model_copy(update={"labels": (label,)})
+    for _ in range(400):
+        world.run(1)
+        assert world.nodes(NodeState.READY)
+    assert not world.nodes(NodeState.FAILED)
+    assert world.nodes(NodeState.READY)[0].id != node.id
+
+
+def test_a_verify_script_that_is_nowhere_fails_the_node(make_world: MakeWorld, config: dict[str, object]) -> None:
+    """It was to be in the image, and is not."""
+    world = make_world({"verify_script": "verify_none.sh"}, config)
+    world.run(40)
+    assert "verify_none.sh is neither in `scripts-dir` nor in its image" in world.nodes(NodeState.FAILED)[0].error
+
+
 def test_a_script_whose_library_is_missing_fails_its_node_with_that_reason(
     make_world: MakeWorld, config: dict[str, object], tmp_path: Path
 ) -> None:

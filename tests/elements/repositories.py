@@ -73,7 +73,6 @@ class Rpm:
     name: str
     version: str = "1.0"
     requires: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -89,7 +88,7 @@ def build(directory: Path, packages: list[Rpm], modules: str = "") -> Path:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
             file.chmod(0o755 if content.startswith(b"#!") else 0o644)
-        relations = [f"Requires: {each}" for each in rpm.requires] + [f"Conflicts: {each}" for each in rpm.conflicts]
+        relations = [f"Requires: {each}" for each in rpm.requires]
         files = "\n".join([marker, *rpm.files])
         spec += _PACKAGE.format(name=rpm.name, version=rpm.version, relations="\n".join(relations), files=files)
     work.mkdir()
@@ -149,7 +148,7 @@ def stream_9(top: Path, url: str) -> None:
         MODULES,
     )  # fmt: skip
     build(top / "crb", [Rpm("python3-only-in-crb")])
-    # EPEL's is newer, and would break what RDO's needs
+    # EPEL has a newer one, which would get in
     build(top / "epel", [Rpm("python3-PyMySQL", "9.9")])
     build(top / "epoxy", _rdo("2025.1"))
     build(top / "trunk", _rdo("2025.2"))
@@ -172,9 +171,9 @@ def _rdo(version: str) -> list[Rpm]:
         Rpm("openstack-packstack-puppet", version, ("puppet",),
             files={"/usr/share/openstack-puppet/modules/keystone/metadata.json": b"{}"}),
         Rpm("python3-openstackclient", version, files={"/usr/bin/openstack": (STAND_INS / "openstack").read_bytes()}),
-        Rpm("python3-PyMySQL", "1.1", conflicts=("openstack-from-epel",)),
+        Rpm("python3-PyMySQL", "1.1"),
         Rpm("mariadb-server", "10.5.22"),
-        *(Rpm(name, version, ("python3-PyMySQL = 1.1",) if name == "openstack-keystone" else ()) for name in names),
+        *(Rpm(name, version, ("python3-PyMySQL",) if name == "openstack-keystone" else ()) for name in names),
     ]  # fmt: skip
 
 

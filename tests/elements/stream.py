@@ -171,6 +171,10 @@ class Stream:
         )
         return self.run(command, environment, check=False, name=host, network="own")
 
+    def boot(self, command: str, host: str) -> str:
+        """Boot a node called `host`, as far as its network goes; return what a line of bash prints there, as root."""
+        return self.run(f"{_BOOT} {command}", name=host, network="own").stdout
+
     def add_user(self) -> None:
         """Make the user that the pool logs in as."""
         self.run("useradd -m -s /bin/bash -U jenkins && echo 'jenkins ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/jenkins")

@@ -6,8 +6,11 @@ With NODEPOOL_TEST_OPENSTACK=openstack-debian-full in the environment the same i
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from nodepool_lite.actions.dib.recipe import fingerprint
 from nodepool_lite.config.load import load_or_raise
@@ -27,26 +30,29 @@ PATIENCE = 1200.0
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPool]:
-    """The pool of etc/openstack-debian.yaml, its image built by the real disk-image-create."""
+    """The pool of etc/openstack-debian.yaml with one label, its image built by the real disk-image-create."""
     base = tmp_path_factory.mktemp("openstack")
-    text = (etc_dir() / "openstack-debian.yaml").read_text()
     environ = {"NODEPOOL_STATE_DIR": str(base / "state")}
-    config = base / "nodepool.yaml"
-    config.write_text(text)
-    diskimage = load_or_raise(config, environ).diskimage(LABEL)
+    example = etc_dir() / "openstack-debian.yaml"
+    diskimage = load_or_raise(example, environ).diskimage(LABEL)
     assert diskimage is not None
     image, key = built(diskimage)
-    paused = text.replace("    abstract: true\n", "    abstract: true\n    pause: true\n")
-    only = "    min-ready: 1\n"
-    paused = paused.replace(only, "").replace(f"labels:\n  - name: {LABEL}\n", f"labels:\n  - name: {LABEL}\n{only}")
-    if LABEL.endswith("full"):
-        paused = paused.replace(f"\n  - name: {LABEL}\n    ready", f"\n  - name: {LABEL}\n{only}    ready")
-    config.write_text(f"{paused}\nprivate-key: {key}\ncheck-interval: 10s\n")
+    config = base / "nodepool.yaml"
+    config.write_text(yaml.safe_dump(_changed(yaml.safe_load(example.read_text()), key)))
     pool = RealPool(config, environ)
     with closing(pool):
         pool.start()
         pool.plant(image, LABEL, fingerprint(diskimage, (elements_dir(),)))
         yield pool
+
+
+def _changed(example: dict[str, Any], key: Path) -> dict[str, Any]:
+    """Return the example with one label, a node of which is kept ready and checked often, and no builds of its own."""
+    (pool,) = example["providers"][0]["pools"]
+    pool["labels"] = [label for label in pool["labels"] if label["name"] == LABEL]
+    labels = [{**label, "min-ready": 1} for label in example["labels"] if label["name"] == LABEL]
+    images = [{**image, "pause": True} for image in example["diskimages"]]
+    return {**example, "labels": labels, "diskimages": images, "private-key": str(key), "check-interval": "10s"}
 
 
 @pytest.fixture(scope="module")
