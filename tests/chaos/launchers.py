@@ -66,6 +66,11 @@ class Launcher(Kept):
         super().__init__(name, command, home / "log", environment)
         self.set_clock(0.0)
 
+    @property
+    def member(self) -> str:
+        """The id under which the pool knows the process that runs now."""
+        return f"launcher-{self.name}-{self.pid}"
+
     def set_clock(self, ahead: float) -> None:
         """Let its clock be wrong by so many seconds, within a second."""
         fresh = self._clock.with_suffix(".new")

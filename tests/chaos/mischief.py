@@ -14,6 +14,7 @@ from tests.chaos.plot import LEADING, Deed, Kind
 from tests.chaos.witness import Witness
 
 STEP = 0.05
+LEADS = ("planner", f"provider/{PROVIDER}")
 RESTART = 1.0
 """Seconds until a process that ended by itself is started again."""
 VICTIM_LIMIT = 60.0
@@ -75,6 +76,11 @@ class Mischief:
             self.tend(STEP)
         return True
 
+    def leader(self, what: str, witness: Witness) -> str | None:
+        """Return the launcher that leads something and lives; its record outlives a dead one by a while."""
+        member = witness.leader(what)
+        return next((each.name for each in self._launchers.values() if each.alive and each.member == member), None)
+
     def kill(self, name: str, restart: float) -> None:
         """End it with kill -9, and start it again so many seconds later."""
         self._processes[name].kill()
@@ -97,7 +103,7 @@ class Mischief:
         if found is None:
             self._journal.accuse(f"{deed.kind}: for {VICTIM_LIMIT:.0f} s nobody was there whom it could befall")
             return
-        leads = [what for what in ("planner", f"provider/{PROVIDER}") if witness.leader(what) == found]
+        leads = [what for what in LEADS if self.leader(what, witness) == found]
         role = f" (leads {', '.join(leads)})" if leads else ""
         self.done[f"{deed.kind} {found.partition('-')[0]}" if deed.kind is Kind.KILL else deed.kind] += 1
         match deed.kind:
@@ -144,7 +150,7 @@ class Mischief:
             found = ensemble.leader() if deed.kind is Kind.CUT_LEADER else ensemble.follower()
             return None if found in self._busy else found
         if deed.kind in LEADING:
-            found = witness.leader(f"provider/{PROVIDER}")
+            found = self.leader(f"provider/{PROVIDER}", witness)
             return found if found and self._is_fit(found, deed.kind) else None
         candidates = list(self._processes if deed.kind is Kind.KILL else self._launchers)
         first = candidates.index(deed.whom)

@@ -16,8 +16,8 @@ from nodepool_lite.store.open import open_store
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 from tests.chaos import ensemble, network
 from tests.chaos.journal import Journal
-from tests.chaos.launchers import NUMBERS, PROVIDER, SESSION, make_launchers, write_config
-from tests.chaos.mischief import Mischief
+from tests.chaos.launchers import NUMBERS, SESSION, make_launchers, write_config
+from tests.chaos.mischief import LEADS, Mischief
 from tests.chaos.outside import Outside
 from tests.chaos.plot import plot
 from tests.chaos.promises import unsettled
@@ -33,7 +33,6 @@ TAKEOVER_LIMIT = SESSION + 2 * ensemble.TICK + 1.0
 """Seconds from a death to its successor: sessions end at multiples of a tick, and a busy host takes its time."""
 HANDOVER_LIMIT = 2.0
 """The same from the moment in which a launcher that leads is told to stop."""
-LEADS = ("planner", f"provider/{PROVIDER}")
 
 
 @dataclass
@@ -145,8 +144,9 @@ class Run:
     def _succession(self, how: str, limit: float) -> float:
         """End the launcher that leads, and return how many seconds later others lead all that it led."""
         self._wait_until("all launchers are there", lambda records: len(records.members) == len(NUMBERS))
-        leader = self.witness.leader(LEADS[0])
-        led = [what for what in LEADS if self.witness.leader(what) == leader]
+        leader = self.mischief.leader(LEADS[0], self.witness)
+        assert leader is not None, "nobody leads, though all was well just now"
+        led = [what for what in LEADS if self.mischief.leader(what, self.witness) == leader]
         began = time.monotonic()
         if how == "clean stop":
             self.mischief.stop(leader, restart=1.0)

@@ -35,8 +35,8 @@ class Witness:
         self._lock = threading.Lock()
         self._ledger = Ledger()
         self._leaders: dict[str, str] = {}
-        self._tenures: list[tuple[float, str, str]] = []
-        """When who (a member id) became the leader of what."""
+        self._tenures: list[tuple[float, str]] = []
+        """When somebody became the leader of what."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="witness")
         self._stray_since: dict[str, tuple[str, float]] = {}
@@ -65,14 +65,14 @@ class Witness:
         return self._store.snapshot()
 
     def leader(self, what: str) -> str:
-        """Return the host of who leads, as last seen; empty if nobody does."""
+        """Return the member that leads, as last seen, dead or alive; empty if nobody does."""
         with self._lock:
-            return _host(self._leaders.get(what, ""))
+            return _member(self._leaders.get(what, ""))
 
     def taken_over(self, what: str, since: float) -> float | None:
         """Return how many seconds after `since` (monotonic) somebody became the leader of something; None: not yet."""
         with self._lock:
-            moments = [moment for moment, thing, _ in self._tenures if thing == what and moment > since]
+            moments = [moment for moment, thing in self._tenures if thing == what and moment > since]
         return moments[0] - since if moments else None
 
     def counts(self) -> tuple[int, int]:
@@ -90,19 +90,20 @@ class Witness:
     def _note_leaders(self, leaders: Mapping[str, str]) -> None:
         for what, holder in leaders.items():
             if self._leaders.get(what) != holder:
-                self._tenures.append((time.monotonic(), what, holder))
+                self._tenures.append((time.monotonic(), what))
+                self._journal.say(f"    {_member(holder)} leads {what}")
         self._leaders = dict(leaders)
 
     def _watch(self) -> None:
         while not self._stop.wait(PAUSE):
-            with suppress(StoreUnavailableError):
+            try:
                 before = self._nodes()
-                try:
-                    servers = tuple(self._outside.servers())
-                except (SDKException, RequestException) as problem:
-                    self._journal.say(f"the cloud does not answer the witness: {problem}")
-                    continue
+                servers = tuple(self._outside.servers())
                 self._judge(Look(before, servers, self._nodes()))
+            except StoreUnavailableError:
+                self._stray_since = {}  # without ZooKeeper no leader may sweep
+            except (SDKException, RequestException) as problem:
+                self._journal.say(f"the cloud does not answer the witness: {problem}")
 
     def _nodes(self) -> Mapping[str, Node]:
         return self._store.read(Node).nodes
@@ -141,6 +142,6 @@ class Witness:
         ]
 
 
-def _host(holder: str) -> str:
-    """Return the host in `launcher-<host>-<pid>/<session>`."""
-    return holder.partition("/")[0].rpartition("-")[0].removeprefix("launcher-")
+def _member(holder: str) -> str:
+    """Return the member id of `<member>/<session>`."""
+    return holder.partition("/")[0]
