@@ -38,8 +38,8 @@ from nodepool_lite.store.zookeeper import ZooKeeperStore
 ROLES = frozenset({"launcher", "builder"})
 WORKERS = 16
 """Short actions carried out at the same time: creates, deletes, logins, lists."""
-STOP_TIMEOUT = 4.0
-"""Seconds for actions under way to end at a clean stop."""
+STOP_TIMEOUT = 3.0
+"""Seconds for actions under way to end at a clean stop, which is to take no more than 5 in all."""
 
 
 def run(
@@ -63,6 +63,7 @@ def run(
     loop = Loop(clock, notifier, log)
     with ExitStack() as stack:
         stack.enter_context(_signals(loop))
+        stack.callback(live.close)  # after the store: what is sent away then is not recorded as a failure of the cloud
         store = _store(stack, config, log)
         log.info("store.connecting")
         if not loop.wait_for(lambda: store.connected, store):
@@ -71,7 +72,6 @@ def run(
         pool = _pool(store, config, clock.now())
         pool_id_file(config.state_dir).write_text(f"{pool.pool_id}\n")
         live.open(pool.pool_id)
-        stack.callback(live.close)
         ctx = _context(store, clock, live, log, pool)
         if "builder" in roles:
             for swept in sweep(config.state_dir / "builds", config.images_dir):

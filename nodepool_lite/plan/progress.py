@@ -28,6 +28,8 @@ IDLE_POLLS = 30
 """While nothing is expected to change, a provider is listed this many times less often."""
 LONGEST_PAUSE = 300.0
 """Seconds between two requests for one node's server, at most."""
+CLOCKS_DIFFER = 1.0
+"""Seconds by which clocks may differ without anybody calling one of them wrong."""
 DEFAULT_SCRIPT_TIMEOUT = 7200.0
 """For a node whose label is not configured any more."""
 
@@ -112,7 +114,8 @@ class _Steps:
                     node, ForgetNode(at=self.now, why="its server is gone", node=node.id, version=node.version)
                 )
 
-    def _building(self, node: Node, asked: float) -> Iterator[Action]:
+    def _building(self, node: Node, recorded: float) -> Iterator[Action]:
+        asked = self._in_our_time(recorded)
         server = self.cloud.server_of(node) if self.cloud.listed_after(asked) else None
         limit = self.provider.launch_timeout
         overdue = max(asked, self._led_since) + limit
@@ -133,6 +136,13 @@ class _Steps:
         else:
             yield late
 
+    def _in_our_time(self, recorded: float) -> float:
+        """Return when something happened that is on record: what is still to come was written before we led.
+
+        Who wrote it had a clock that was ahead of ours, or it was our own before it was set back.
+        """
+        return recorded if recorded <= self.now + CLOCKS_DIFFER else self._led_since
+
     def _creation(self, node: Node, at: float, why: str) -> CreateServer:
         return CreateServer(at=at, why=why, node=node.id, version=node.version, provider=self.provider.name)
 
@@ -147,7 +157,7 @@ class _Steps:
 
     def _broken(self, node: Node) -> list[Action]:
         """What a running node's server tells: nothing, or that the node is lost."""
-        if node.server_id is None or not self.cloud.listed_after(node.state_since):
+        if node.server_id is None or not self.cloud.listed_after(self._in_our_time(node.state_since)):
             return []
         server = self.cloud.servers.get(node.server_id)
         counts = node.state in {NodeState.TESTING, NodeState.PREPARING}
@@ -207,7 +217,7 @@ class _Steps:
             yield gone
             return
         server = self.cloud.server_of(node)
-        answered = max(node.asked, self.view.answered.get(node.id, 0.0))
+        answered = max(self._in_our_time(node.asked), self.view.answered.get(node.id, 0.0))
         if server is None:
             if self.cloud.listed_after(answered + (0.0 if node.server_id else SETTLE)):
                 yield gone
