@@ -90,6 +90,13 @@ class View:
     build_obstacle: str = ""
     """Why no build may start on this host now (disk nearly full), empty when one may."""
 
+    def shows_the_same(self, other: "View") -> bool:
+        """Tell whether nothing but time distinguishes the two; `attended` is not looked at, it follows from records."""
+        same = all(getattr(self, name) is getattr(other, name) for name in _KEPT)
+        same = same and self.clouds.keys() == other.clouds.keys()
+        same = same and all(cloud is other.clouds[name] for name, cloud in self.clouds.items())
+        return same and all(getattr(self, name) == getattr(other, name) for name in _SMALL)
+
     def nodes(self, *states: NodeState) -> Iterable[Node]:
         """Return the nodes in these states (all, if none is named), the oldest first."""
         if len(states) == 1:
@@ -148,3 +155,9 @@ class View:
         for node in self._by_age:
             found.setdefault(node.provider, []).append(node)
         return found
+
+
+_KEPT = ("records", "config", "script_digests", "recipes", "image_formats")
+"""Parts of a view that are the same object until they change."""
+_SMALL = ("me", "host", "leads", "led_since", "answered", "checked", "running", "builder", "build_obstacle")
+"""Parts of a view that are made anew each time."""

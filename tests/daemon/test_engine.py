@@ -439,3 +439,16 @@ def test_a_launcher_that_was_away_for_hours_finds_its_nodes_and_goes_on(tmp_path
     assert [each.id for each in world.nodes()] == [each.id for each in world.nodes(READY)] == [node.id]
     assert world.nodes_inside.runs == {node.id: [f"{node.id}-1"]}
     assert world.cloud.calls["create_server"] == 1
+
+
+def test_a_wake_without_news_plans_nothing_anew(world: World) -> None:
+    """A quiet pool costs next to nothing, however many nodes it has; what changes, or comes due, is planned for."""
+    world.run(60)
+    engine = world.launcher.engine
+    world.settle()
+    made = engine._plan
+    engine.step()
+    assert engine._plan is made
+    world.clock.advance(600)
+    engine.step()
+    assert engine._plan is not made
