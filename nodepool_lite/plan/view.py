@@ -157,7 +157,18 @@ class View:
         return found
 
 
-_KEPT = ("records", "config", "script_digests", "recipes", "image_formats")
+_KEPT = ("records", "config", "script_digests", "recipes")
 """Parts of a view that are the same object until they change."""
-_SMALL = ("me", "host", "leads", "led_since", "answered", "checked", "running", "builder", "build_obstacle")
+_SMALL = (
+    "me",
+    "host",
+    "leads",
+    "led_since",
+    "answered",
+    "checked",
+    "running",
+    "builder",
+    "image_formats",
+    "build_obstacle",
+)
 """Parts of a view that are made anew each time."""
