@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.common import resident, table
 from nodepool_lite.config.load import load_or_raise
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Store
@@ -66,15 +67,6 @@ def measure(command: Sequence[str], environ: dict[str, str]) -> Run:
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     return Run(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-
-
-def table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns, as Markdown."""
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    for number, row in enumerate(rows):
-        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
-        if number == 0:
-            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
 
 
 @contextmanager
@@ -145,7 +137,7 @@ def daemon_rows(runs: int) -> Iterator[Sequence[str]]:
         yield "deleted node -> replacement asked for", *_figures(asked, "s"), "0.1 s"
         yield "deleted node -> replacement ready (0.1 s boot)", *_figures(ready, "s"), "0.5 s"
         time.sleep(2)
-        yield "idle daemon, both roles: resident memory", f"{_resident(pid):.0f} MiB", "", "120 MiB"
+        yield "idle daemon, both roles: resident memory", f"{resident(pid):.0f} MiB", "", "120 MiB"
 
 
 def main() -> None:
@@ -177,11 +169,6 @@ def _nodes(store: Store, state: NodeState) -> list[Node]:
 
 def _new(store: Store, before: set[str]) -> list[Node]:
     return [node for node in store.snapshot().nodes.values() if node.id not in before]
-
-
-def _resident(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
 if __name__ == "__main__":

@@ -4,30 +4,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from kazoo.client import KazooClient
-from kazoo.security import OPEN_ACL_UNSAFE
 
-from nodepool_lite.store.embedded import EmbeddedZooKeeper
 from tests.secured import Secured, start, stop
+from tests.zookeeper import open_zookeeper
 
 
 @pytest.fixture(scope="session")
 def zookeeper_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a real ZooKeeper on a free loopback port and give its `127.0.0.1:PORT`; any client may use it.
-
-    Each pytest-xdist worker has its own. The kernel kills the server with the test process.
-    """
-    directory = tmp_path_factory.mktemp("zookeeper")
-    server = EmbeddedZooKeeper(directory)
-    address = server.start().partition("?")[0]
-    secret = (directory / "zookeeper" / "secret").read_text().strip()
-    client = KazooClient(address, auth_data={("digest", f"pool:{secret}")})
-    client.start()
-    client.set_acls("/", OPEN_ACL_UNSAFE)
-    client.stop()
-    client.close()
-    yield address
-    server.stop()
+    """Run a real ZooKeeper and give its `127.0.0.1:PORT`; each pytest-xdist worker has its own."""
+    with open_zookeeper(tmp_path_factory.mktemp("zookeeper")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A real Debian image for every test that boots machines, built by the real disk-image-create at most once."""
+"""Real Debian images for every test that boots machines, each built by the real disk-image-create at most once."""
 
 import fcntl
 import os
@@ -25,22 +25,27 @@ _UNUSED = 7 * 86400
 
 
 def debian_image(cache_dir: Path | None = None) -> tuple[Path, Path]:
+    """Return the image of a small Debian as `built` does."""
+    return built(DEBIAN, cache_dir)
+
+
+def built(diskimage: Diskimage, cache_dir: Path | None = None) -> tuple[Path, Path]:
     """Return a qcow2 image and the private key that user `jenkins` is logged in with.
 
     It is built when `cache_dir` (by default $NODEPOOL_TEST_CACHE, or a directory of the user's cache) has none that
     was made from the elements as they are now; who comes while another builds it, waits. Nobody may write to it.
     """
     base = cache_dir or Path(os.environ.get("NODEPOOL_TEST_CACHE") or Path("~/.cache/nodepool-lite/tests").expanduser())
-    home = base / fingerprint(DEBIAN, (elements_dir(),))
+    home = base / fingerprint(diskimage, (elements_dir(),))
     home.mkdir(parents=True, exist_ok=True)
-    image, key = home / "debian-12.qcow2", home / "id_ed25519"
+    image, key = home / f"{diskimage.name}.qcow2", home / "id_ed25519"
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not key.exists():
             subprocess.check_call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tests", "-f", key])
         if not image.exists():
             _remove_unused(base)
-            _build(image, key, base / "builds" / f"debian-12-{home.name}")
+            _build(diskimage, image, key, base / "builds" / f"{diskimage.name}-{home.name}")
     return image, key
 
 
@@ -51,9 +56,9 @@ def _remove_unused(base: Path) -> None:
             shutil.rmtree(lock.parent)
 
 
-def _build(image: Path, key: Path, work_dir: Path) -> None:
+def _build(diskimage: Diskimage, image: Path, key: Path, work_dir: Path) -> None:
     recipe = Recipe(
-        diskimage=DEBIAN,
+        diskimage=diskimage,
         formats=("qcow2",),
         output=image.with_suffix(""),
         log=image.with_suffix(".log"),

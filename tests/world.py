@@ -1,12 +1,12 @@
 """A whole pool in one thread: the real engine, planners and executors on a simulated cloud, SSH and clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import format_exc
 from typing import Any
 
-from nodepool_lite.access.script import ScriptStart, ScriptStatus
+from nodepool_lite.access.script import ScriptStart, ScriptStatus, Verification
 from nodepool_lite.actions.context import Context, Outcome
 from nodepool_lite.actions.dib.recipe import Recipe
 from nodepool_lite.actions.sightings import Sightings
@@ -14,7 +14,7 @@ from nodepool_lite.clouds.simulated import SimulatedCloud, SimulatedDriver, Simu
 from nodepool_lite.config.settings import Config
 from nodepool_lite.daemon.engine import Engine, Facts, Workers
 from nodepool_lite.daemon.leadership import Leadership
-from nodepool_lite.model.errors import BuildFailedError, NotYetReachableError, RemoteError
+from nodepool_lite.model.errors import BuildFailedError, NotYetReachableError, RemoteError, VerifyError
 from nodepool_lite.model.image import ImageFile
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import Action
@@ -106,6 +106,12 @@ class SimulatedNodes:
     complaint: str = ""
     """Why no ready-script can be started."""
     started: dict[str, float] = field(default_factory=dict)
+    files: dict[str, set[str]] = field(default_factory=dict)
+    """Node id -> names of the scripts that were put there."""
+    verified: list[str] = field(default_factory=list)
+    """Ids of the nodes whose verify-script was run, in order."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Node id, or `all` -> what its verify-script complains about."""
 
 
 class SimulatedReach:
@@ -131,6 +137,7 @@ class SimulatedReach:
         self._check(node)
         if self._nodes.complaint:
             raise RemoteError(self._nodes.complaint)
+        self._nodes.files.setdefault(node.id, set()).update(start.files)
         runs = self._nodes.runs.setdefault(node.id, [])
         if start.run_id not in runs:
             runs.append(start.run_id)
@@ -151,6 +158,22 @@ class SimulatedReach:
             output=text[offset:],
             offset=len(text),
         )
+
+    def place_scripts(self, node: Node, files: Mapping[str, bytes]) -> None:
+        """Remember their names."""
+        self._check(node)
+        self._nodes.files.setdefault(node.id, set()).update(files)
+
+    def verify(self, node: Node, call: Verification) -> bool:
+        """Complain if the test wants that."""
+        self._check(node)
+        if call.name not in self._nodes.files.get(node.id, ()):
+            return False
+        self._nodes.verified.append(node.id)
+        complaint = self._nodes.broken.get(node.id) or self._nodes.broken.get("all")
+        if complaint:
+            raise VerifyError(f"{call.name} ended with status 1: {complaint}")
+        return True
 
     def forget(self, node_id: str) -> None:
         """Nothing is kept open."""

@@ -8,9 +8,15 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nodepool_lite.access.script_programs import poll_program, start_program, stop_program
+from nodepool_lite.access.script_programs import (
+    place_program,
+    poll_program,
+    start_program,
+    stop_program,
+    verify_program,
+)
 from nodepool_lite.access.session import Session
-from nodepool_lite.model.errors import RemoteError, SessionLostError
+from nodepool_lite.model.errors import RemoteError, SessionLostError, VerifyError
 
 OUTPUT_CHUNK = 256 * 1024
 """The most bytes of output that one poll returns."""
@@ -19,6 +25,10 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"NODEPOOL_[A-Za-z0-9_]+")
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 _STEP_LENGTH = 200
+_VERIFY_MARGIN = 30.0
+"""Seconds beyond a verify-script's own time until its connection is given up."""
+_TIMED_OUT = (124, 137)
+"""What coreutils' `timeout` ends with, by TERM and by KILL."""
 _REASON_LENGTH = 600
 
 
@@ -26,26 +36,35 @@ _REASON_LENGTH = 600
 class ScriptStart:
     """One run: `cd /opt/nodepool-scripts && NODEPOOL_X=... ./NAME HOSTNAME`, as the login user.
 
-    `content` None: the image holds the script already. `environment` takes NODEPOOL_* variables only.
+    `files` are put there first, by name; a script that is not among them is in the image. `environment` takes
+    NODEPOOL_* variables only.
     """
 
     run_id: str
     name: str
-    content: bytes | None = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
     hostname: str
     environment: Mapping[str, str] = field(repr=False)
 
     def __post_init__(self) -> None:
         _check_run_id(self.run_id)
-        if not self.name or "/" in self.name or self.name in (".", "..") or not _is_word(self.name):
-            raise ValueError(f"ready-script {self.name!r}: expected the name of a file, without a directory")
-        if not _is_word(self.hostname):
-            raise ValueError(f"hostname {self.hostname!r} holds a NUL or a line break")
-        for key, value in self.environment.items():
-            if not _VARIABLE.fullmatch(key) or "\0" in value:
-                raise ValueError(
-                    f"variable {key!r}: ready-scripts get NODEPOOL_* variables, without NUL in their value"
-                )
+        for name in (self.name, *self.files):
+            _check_name(name)
+        _check_call(self.hostname, self.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One call of a verify-script that is on the node: `seconds` is how long it may take."""
+
+    name: str
+    hostname: str
+    environment: Mapping[str, str] = field(repr=False)
+    seconds: float
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_call(self.hostname, self.environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +86,9 @@ class ScriptStatus:
 
 
 def start_script(session: Session, run: ScriptStart, timeout: float = 60) -> None:
-    """Put the script in place and start it, in one round trip; a run that was started before is left alone.
+    """Put the files in place and start the script, in one round trip; a run that was started before is left alone.
 
-    The script goes to /opt/nodepool-scripts, with sudo where that is needed, or else to ~/.nodepool/scripts.
+    They go to /opt/nodepool-scripts, with sudo where that is needed, or else to ~/.nodepool/scripts.
 
     Raises:
         SessionLostError: it is unknown whether it was started; start it again with the same run id.
@@ -79,7 +98,7 @@ def start_script(session: Session, run: ScriptStart, timeout: float = 60) -> Non
         run.run_id,
         secrets.token_hex(6),
         name=run.name,
-        content=run.content,
+        files=run.files,
         hostname=run.hostname,
         environment=run.environment,
     )
@@ -110,6 +129,42 @@ def poll_script(session: Session, run_id: str, offset: int, timeout: float = 60)
     status = None if words[1] == "none" else int(words[1])
     running = words[0] == "yes" and status is None
     return ScriptStatus(started=True, running=running, exit_status=status, output=output, offset=offset + len(output))
+
+
+def place_scripts(session: Session, files: Mapping[str, bytes], timeout: float = 60) -> None:
+    """Put files where ready-scripts are, as `start_script` does, and start nothing.
+
+    Raises:
+        SessionLostError: the connection ended, or the node did not answer in time; place them again.
+        RemoteError: the node does not let us.
+    """
+    for name in files:
+        _check_name(name)
+    result = session.script(place_program(files, secrets.token_hex(6)), timeout)
+    answer, _, reason = result.stdout.decode(errors="replace").strip().partition(" ")
+    if answer != "placed":
+        raise RemoteError(f"{session.target}: {reason or result.complaint}")
+
+
+def verify(session: Session, call: Verification) -> bool:
+    """Return True when the verify-script says that the node works, False when there is no such script on it.
+
+    Raises:
+        SessionLostError: the connection ended, or the node did not answer in time.
+        VerifyError: the script ended otherwise than with 0, or took too long; the message has its last lines.
+    """
+    seconds = max(1, round(call.seconds))
+    body = verify_program(call.name, hostname=call.hostname, environment=call.environment, seconds=seconds)
+    result = session.script(body, seconds + _VERIFY_MARGIN)
+    answer, _, output = result.stdout.partition(b"\n")
+    if answer == b"absent":
+        return False
+    if result.exit_status == 0:
+        return True
+    late = result.exit_status in _TIMED_OUT
+    what = f"did not end within {seconds} s" if late else f"ended with status {result.exit_status}"
+    said = tail_reason(output, lines=2)
+    raise VerifyError(f"{call.name} {what}" + (f": {said}" if said else ""))
 
 
 def stop_script(session: Session, run_id: str, grace: float = 5, timeout: float = 60) -> None:
@@ -154,6 +209,19 @@ def _lines(output: bytes) -> list[str]:
 
 def _is_word(text: str) -> bool:
     return "\0" not in text and "\n" not in text
+
+
+def _check_name(name: str) -> None:
+    if not name or "/" in name or name in (".", "..") or not _is_word(name):
+        raise ValueError(f"ready-script {name!r}: expected the name of a file, without a directory")
+
+
+def _check_call(hostname: str, environment: Mapping[str, str]) -> None:
+    if not _is_word(hostname):
+        raise ValueError(f"hostname {hostname!r} holds a NUL or a line break")
+    for key, value in environment.items():
+        if not _VARIABLE.fullmatch(key) or "\0" in value:
+            raise ValueError(f"variable {key!r}: ready-scripts get NODEPOOL_* variables, without NUL in their value")
 
 
 def _check_run_id(run_id: str) -> None:

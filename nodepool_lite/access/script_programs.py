@@ -1,4 +1,4 @@
-"""The shell programs behind `script`: start, poll and stop a run on a node. POSIX sh, util-linux and coreutils only.
+"""The shell programs behind `script`: start, poll, stop and verify. POSIX sh, util-linux and coreutils only.
 
 A run's directory, `~/.nodepool/run/RUN_ID` (0700), holds:
 
@@ -53,26 +53,50 @@ done
 echo started
 """
 
-_PLACE_GIVEN = r"""
-name=@NAME@ own="$run/script.@TOKEN@"
-content() { @CONTENT@
+_PLACE = r"""
+dir=@DIR@
+write() {
+@WRITE@
+chmod 0755 @WORDS@
 }
 place() {
   [ -d "$1" ] || mkdir -p "$1" || return 1
-  [ -w "$1" ] && content > "$1/.$name.@TOKEN@" && chmod 0755 "$1/.$name.@TOKEN@" && mv -f "$1/.$name.@TOKEN@" "$1/$name"
+  [ -w "$1" ] && mkdir "$1/.new.@TOKEN@" && (cd "$1/.new.@TOKEN@" && write && mv -f -- @WORDS@ ..) &&
+    rmdir "$1/.new.@TOKEN@"
 } 2> /dev/null
 place_by_sudo() {
-  content > "$own" && sudo -n install -D -m 0755 "$own" "$1/.$name.@TOKEN@" &&
-    sudo -n mv -f "$1/.$name.@TOKEN@" "$1/$name" && rm -f "$own"
+  stage="$run/new.@TOKEN@"
+  mkdir "$stage" && (cd "$stage" && write) && sudo -n sh -c '
+    stage=$1 new=$2/.new.@TOKEN@ && shift 2 && umask 022 && mkdir -p "$new" && cd "$stage" && cp -- "$@" "$new" &&
+    cd "$new" && chmod 0755 -- "$@" && mv -f -- "$@" .. && rmdir "$new"' sh "$stage" "$1" @WORDS@ && rm -rf "$stage"
 } 2> /dev/null
-dir=@DIR@
-place "$dir" || place_by_sudo "$dir" || { rm -f "$own"; dir="$HOME/.nodepool/scripts"; place "$dir"; } ||
-  fail "the script can be written neither to @DIR@ nor to $dir"
+place "$dir" || place_by_sudo "$dir" ||
+  { rm -rf "$run/new.@TOKEN@"; dir="$HOME/.nodepool/scripts"; place "$dir"; } ||
+  fail "the scripts can be written neither to @DIR@ nor to $dir"
 """
 
-_PLACE_PRESENT = r"""
+_PRESENT = r"""
 dir=@DIR@ name=@NAME@
-[ -e "$dir/$name" ] || fail "$dir of its image holds no $name, and scripts-dir does not either"
+[ -e "$dir/$name" ] || dir="$HOME/.nodepool/scripts"
+[ -e "$dir/$name" ] || fail "@DIR@ of its image holds no $name, and scripts-dir does not either"
+"""
+
+_PLACE_ALONE = r"""
+run="$HOME/.nodepool/run"
+fail() { echo "failed $1"; exit 0; }
+(umask 077 && mkdir -p "$run") 2> /dev/null || fail "$run cannot be made"
+@PLACE@
+echo placed
+"""
+
+_VERIFY = r"""
+fail() { echo absent; exit 0; }
+@PRESENT@
+echo present
+limit=
+! command -v timeout > /dev/null || limit='timeout -k 5 @SECONDS@'
+cd "$dir" && { @ASSIGNMENTS@ $limit @COMMAND@; } 2>&1 < /dev/null
+exit
 """
 
 _ALIVE = r"""
@@ -129,20 +153,53 @@ end KILL 20
 
 
 def start_program(
-    run_id: str, token: str, *, name: str, content: bytes | None, hostname: str, environment: Mapping[str, str]
+    run_id: str, token: str, *, name: str, files: Mapping[str, bytes], hostname: str, environment: Mapping[str, str]
 ) -> str:
-    """Return the program that puts the script in place and starts it detached, if the run was not started yet."""
-    assignments = [f"{key}={shlex.quote(value)}" for key, value in environment.items()]
-    command = " ".join([*assignments, shlex.quote(f"./{name}"), shlex.quote(hostname)])
-    place = fill(
-        _PLACE_PRESENT if content is None else _PLACE_GIVEN,
-        DIR=SCRIPTS_DIR,
-        NAME=shlex.quote(name),
-        TOKEN=token,
-        CONTENT=embed(content or b""),
+    """Return the program that puts `files` in place and starts the script `name` detached, if it was not started yet.
+
+    The script is one of the files, or in the image.
+    """
+    place = _place(files, token) if files else ""
+    supervise = embed(fill(_SUPERVISE, COMMAND=f"{_assignments(environment)} {_command(name, hostname)}").encode())
+    present = place if name in files else place + _present(name)
+    return fill(_START, RUN=_run(run_id), PLACE=present, SUPERVISE=supervise, TOKEN=token)
+
+
+def place_program(files: Mapping[str, bytes], token: str) -> str:
+    """Return the program that puts `files` where ready-scripts are and prints `placed`."""
+    return fill(_PLACE_ALONE, PLACE=_place(files, token))
+
+
+def verify_program(name: str, *, hostname: str, environment: Mapping[str, str], seconds: int) -> str:
+    """Return the program that prints `absent`, or `present` and what a script on the node says, and ends like it.
+
+    The script runs for at most `seconds`; status 124 is that of a script that took too long (coreutils' `timeout`).
+    """
+    return fill(
+        _VERIFY,
+        PRESENT=_present(name),
+        SECONDS=str(seconds),
+        ASSIGNMENTS=_assignments(environment),
+        COMMAND=_command(name, hostname),
     )
-    supervise = embed(fill(_SUPERVISE, COMMAND=command).encode())
-    return fill(_START, RUN=_run(run_id), PLACE=place, SUPERVISE=supervise, TOKEN=token)
+
+
+def _place(files: Mapping[str, bytes], token: str) -> str:
+    words = {name: shlex.quote(f"./{name}") for name in files}
+    write = "\n".join(f"{{ {embed(content)}\n}} > {words[name]} || return" for name, content in files.items())
+    return fill(_PLACE, DIR=SCRIPTS_DIR, WRITE=write, WORDS=" ".join(words.values()), TOKEN=token)
+
+
+def _present(name: str) -> str:
+    return fill(_PRESENT, DIR=SCRIPTS_DIR, NAME=shlex.quote(name))
+
+
+def _assignments(environment: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={shlex.quote(value)}" for key, value in environment.items())
+
+
+def _command(name: str, hostname: str) -> str:
+    return f"{shlex.quote(f'./{name}')} {shlex.quote(hostname)}"
 
 
 def poll_program(run_id: str, offset: int, limit: int) -> str:

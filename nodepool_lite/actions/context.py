@@ -1,12 +1,13 @@
 """What carrying out an action may use, and what it may answer."""
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from nodepool_lite.access.script import ScriptStart, ScriptStatus
+from nodepool_lite.access.script import ScriptStart, ScriptStatus, Verification
 from nodepool_lite.actions.dib.recipe import Recipe
 from nodepool_lite.actions.sightings import Sightings
 from nodepool_lite.clouds.driver import Driver
@@ -51,8 +52,19 @@ class Reach(Protocol):
     def poll_script(self, node: Node, run_id: str, offset: int) -> ScriptStatus:
         """Return how far the run is, and its output since `offset`."""
 
+    def place_scripts(self, node: Node, files: Mapping[str, bytes]) -> None:
+        """Put files where ready-scripts are."""
+
+    def verify(self, node: Node, call: Verification) -> bool:
+        """Return when a verify-script succeeded (not short), False at once without it; raises VerifyError."""
+
     def forget(self, node_id: str) -> None:
         """Close what is open towards a node."""
+
+
+def new_attempt() -> str:
+    """Return a mark that no other request for a server carries."""
+    return uuid.uuid4().hex[:12]
 
 
 class NoReach:
@@ -71,6 +83,13 @@ class NoReach:
     def poll_script(self, node: Node, run_id: str, offset: int) -> ScriptStatus:  # noqa: ARG002 - the protocol's
         """Say that it succeeded."""
         return ScriptStatus(started=True, exit_status=0, offset=offset)
+
+    def place_scripts(self, node: Node, files: Mapping[str, bytes]) -> None:
+        """Write nothing."""
+
+    def verify(self, node: Node, call: Verification) -> bool:  # noqa: ARG002 - the protocol's
+        """Take it as working."""
+        return True
 
     def forget(self, node_id: str) -> None:
         """Nothing is open."""
@@ -102,6 +121,8 @@ class Context:
     """What disk-image-create is told besides the diskimage's own env-vars."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The NODEPOOL_ variables of this process, which every ready-script is told."""
+    new_attempt: Callable[[], str] = new_attempt
+    """Makes the mark of each request for a server."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the process is to end: long work gives up."""
     notes: dict[str, str] = field(default_factory=dict)

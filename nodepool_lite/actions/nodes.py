@@ -1,11 +1,12 @@
 """Carrying a node from its record to ready, one step at a time, each restartable from the record alone."""
 
-import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 
 from nodepool_lite.access.keys import cloud_config, new_host_key
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
 from nodepool_lite.actions.failures import fail_node
+from nodepool_lite.actions.verifying import CHECK_PAUSE, CHECK_TRIES, verify_node
 from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.clouds.userdata import combined, is_combinable
 from nodepool_lite.config.settings import CloudImage, PoolLabel, Provider, ProviderImage, ProviderPool
@@ -15,7 +16,9 @@ from nodepool_lite.model.errors import (
     CapacityError,
     CloudError,
     HostKeyMismatchError,
+    StoreConflictError,
     TryAgainLaterError,
+    VerifyError,
 )
 from nodepool_lite.model.node import Node, NodeState, ScriptRun
 from nodepool_lite.plan.actions import (
@@ -35,8 +38,6 @@ LOGIN_RETRY = 0.5
 """Seconds between two attempts to log in to a node that is booting."""
 ADDRESS_PAUSE = 2.0
 """Seconds until an address is asked for again that was asked for and is not seen."""
-CHECK_TRIES = 3
-"""Failed checks in a row, 10 s apart, after which a ready node is given up."""
 
 
 def current(ctx: Context, action: NodeAction) -> Node | None:
@@ -57,7 +58,7 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
     hostname = node.hostname or hostname_of(provider, node)
     node = ctx.store.update(
         node.but(
-            attempt=uuid.uuid4().hex[:12],
+            attempt=ctx.new_attempt(),
             asked=ctx.clock.now(),
             tries=node.tries + 1,
             hostname=hostname,
@@ -69,7 +70,7 @@ def create_server(ctx: Context, action: CreateServer) -> Outcome:
     try:
         server_id = driver.create_server(_spec(ctx, node, provider, settings, user_data))
     except TryAgainLaterError as error:
-        ctx.notes[node.id] = str(error)
+        _remember(ctx, node, error)
         return DONE if error.retry_after is None else Again(error.retry_after, str(error))
     except CapacityError as error:
         fail_node(ctx, node, str(error), wait=Wait.FOR_ROOM)
@@ -95,6 +96,9 @@ def give_address(ctx: Context, action: GiveAddress) -> Outcome:
         fail_node(ctx, node, str(error), wait=Wait.FOR_ROOM)
     except BadRequestError as error:
         fail_node(ctx, node, str(error), wait=Wait.AT_ONCE)
+    except TryAgainLaterError as error:
+        _remember(ctx, node, error)
+        raise
     finally:
         ctx.sightings.look_again(action.provider, ctx.clock.now())
     return Again(ADDRESS_PAUSE, "the address was asked for")
@@ -152,19 +156,21 @@ def test_login(ctx: Context, action: TestLogin) -> Outcome:
 
 
 def check_node(ctx: Context, action: CheckNode) -> Outcome:
-    """Log in to a ready node; one that does not answer several times in a row is given up and replaced."""
+    """Log in to a ready node and verify it; one that fails that several times in a row is given up and replaced."""
     node = current(ctx, action)
     if node is None:
         return DONE
     try:
         ctx.reach(node).login(node)
+        verify_node(ctx, node)
     except AccessError as error:
         tries = int(ctx.notes.get(f"check {node.id}", "0")) + 1
         ctx.notes[f"check {node.id}"] = str(tries)
         if tries < CHECK_TRIES and not isinstance(error, HostKeyMismatchError):
-            return Again(10.0, str(error))
+            return Again(CHECK_PAUSE, str(error))
         ctx.notes.pop(f"check {node.id}", None)
-        fail_node(ctx, node, f"it did not answer the check: {error}", counts=False)
+        failed = "it failed its check" if isinstance(error, VerifyError) else "it did not answer the check"
+        fail_node(ctx, node, f"{failed}: {error}", counts=False)
         return DONE
     ctx.notes.pop(f"check {node.id}", None)
     ctx.sightings.login(node.id, ctx.clock.now())
@@ -177,7 +183,11 @@ def delete_server(ctx: Context, action: DeleteServer) -> Outcome:
     if node is None:
         return DONE
     ctx.reach(node).forget(node.id)
-    return _delete(ctx, node.provider, action.server)
+    try:
+        return _delete(ctx, node.provider, action.server)
+    except CloudError as error:
+        _remember(ctx, node, error)
+        raise
 
 
 def delete_alien(ctx: Context, action: DeleteAlien) -> Outcome:
@@ -202,6 +212,14 @@ def _delete(ctx: Context, provider: str, server: str) -> Outcome:
         ctx.sightings.look_again(provider, ctx.clock.now())
     ctx.log.info("server.deleted", provider=provider, server=server)
     return DONE
+
+
+def _remember(ctx: Context, node: Node, error: CloudError) -> None:
+    """Put into the node's history what makes it wait, unless that is what it says already."""
+    ctx.notes[node.id] = str(error)
+    if not node.history or node.history[-1].reason != str(error):
+        with suppress(StoreConflictError):  # somebody changed the node meanwhile: that matters more
+            ctx.store.update(node.noted(ctx.clock.now(), str(error)))
 
 
 def _takes_host_key(ctx: Context, node: Node, provider: Provider, settings: PoolLabel) -> bool:

@@ -6,9 +6,9 @@ from nodepool_lite.access.script import ScriptStart, ScriptStatus, last_step, ta
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
 from nodepool_lite.actions.failures import fail_node
 from nodepool_lite.actions.nodes import current
-from nodepool_lite.config.settings import Label
-from nodepool_lite.config.watch import find_script
-from nodepool_lite.model.errors import AccessError, HostKeyMismatchError, RemoteError
+from nodepool_lite.actions.verifying import CHECK_PAUSE, CHECK_TRIES, script_environment, verify_node
+from nodepool_lite.config.scripts import label_files
+from nodepool_lite.model.errors import AccessError, HostKeyMismatchError, RemoteError, ScriptFileError, VerifyError
 from nodepool_lite.model.node import Node, NodeState, ScriptRun
 from nodepool_lite.plan.actions import Prepare
 from nodepool_lite.store.base import Write
@@ -26,16 +26,22 @@ def prepare(ctx: Context, action: Prepare) -> Outcome:
         return DONE
     try:
         if node.script is None:
-            ctx.reach(node).write_info(node, _members(ctx, node))
-            _ready(ctx, node, "no ready-script to run")
-            return DONE
+            return _without_script(ctx, node)
         return _follow(ctx, node, node.script)
-    except (HostKeyMismatchError, RemoteError) as error:
+    except (HostKeyMismatchError, RemoteError, ScriptFileError) as error:
         fail_node(ctx, node, str(error))
         return DONE
     except AccessError as error:
         ctx.notes[node.id] = str(error)
         return Again(2.0, str(error))
+
+
+def _without_script(ctx: Context, node: Node) -> Outcome:
+    ctx.reach(node).write_info(node, _members(ctx, node))
+    files = label_files(ctx.config(), ctx.config().label(node.label), "")
+    if files:
+        ctx.reach(node).place_scripts(node, files)
+    return _verified(ctx, node, "no ready-script to run")
 
 
 def _follow(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
@@ -52,7 +58,7 @@ def _follow(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
         return _start(ctx, node, run)
     if status.exit_status is None and not status.lost:
         if status.output:
-            _note_step(ctx, node, run, status.output)
+            _note_step(ctx, node, run)
         return Again(POLL if not status.output else POLL / 2, "the ready-script runs")
     if status.output:
         return Again(0.0, "there may be more output to read")
@@ -61,15 +67,14 @@ def _follow(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
 
 def _start(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
     label = ctx.config().label(node.label)
-    path = find_script(ctx.config(), run.name)
-    content = path.read_bytes() if path is not None else None
+    files = label_files(ctx.config(), label, run.name)
     ctx.reach(node).write_info(node, _members(ctx, node))
     start = ScriptStart(
         run_id=run.run_id,
         name=run.name,
-        content=content,
+        files=files,
         hostname=node.hostname,
-        environment={**ctx.environment, **_environment(node, label)},
+        environment=script_environment(ctx, node, label),
     )
     ctx.reach(node).start_script(node, start)
     ctx.log.info("script.started", node=node.id, script=run.name, run=run.run_id)
@@ -79,13 +84,8 @@ def _start(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
 def _finished(ctx: Context, node: Node, run: ScriptRun, status: ScriptStatus) -> Outcome:
     now = ctx.clock.now()
     if status.exit_status == 0:
-        _ready(
-            ctx,
-            node,
-            f"ready-script {run.name} succeeded",
-            script=run.model_copy(update={"finished": now, "exit_status": 0, "step": ""}),
-        )
-        return DONE
+        ended = run.model_copy(update={"finished": now, "exit_status": 0, "step": ""})
+        return _verified(ctx, node, f"ready-script {run.name} succeeded", script=ended)
     what = "was cut short: the node was restarted" if status.lost else f"ended with status {status.exit_status}"
     detail = tail_reason(_public(ctx, _tail(ctx, node)))
     reason = f"ready-script {run.name} {what}" + (f": {detail}" if detail else "")
@@ -97,6 +97,23 @@ def _finished(ctx: Context, node: Node, run: ScriptRun, status: ScriptStatus) ->
         return DONE
     ended = run.model_copy(update={"finished": now, "exit_status": status.exit_status})
     fail_node(ctx, node.but(script=ended), reason)
+    return DONE
+
+
+def _verified(ctx: Context, node: Node, reason: str, **changes: object) -> Outcome:
+    """The node is ready if its verify-script says so; one that does not within a few tries has failed."""
+    try:
+        name = verify_node(ctx, node)
+    except VerifyError as error:
+        tries = int(ctx.notes.get(f"verify {node.id}", "0")) + 1
+        ctx.notes[f"verify {node.id}"] = str(tries)
+        if tries < CHECK_TRIES:
+            return Again(CHECK_PAUSE, str(error))
+        ctx.notes.pop(f"verify {node.id}", None)
+        fail_node(ctx, node.but(**changes), f"{reason}, but {error}")
+        return DONE
+    ctx.notes.pop(f"verify {node.id}", None)
+    _ready(ctx, node, f"{reason}, and so did {name}" if name else reason, **changes)
     return DONE
 
 
@@ -115,8 +132,9 @@ def _ready(ctx: Context, node: Node, reason: str, **changes: object) -> None:
     )
 
 
-def _note_step(ctx: Context, node: Node, run: ScriptRun, output: bytes) -> None:
-    step = last_step(_public(ctx, output))
+def _note_step(ctx: Context, node: Node, run: ScriptRun) -> None:
+    """Record the step; of more than what came just now, because a step holds until the next, whatever noise follows."""
+    step = last_step(_public(ctx, _tail(ctx, node)))
     key = f"step {node.id}"
     now = ctx.clock.now()
     if step and step != run.step and now - float(ctx.notes.get(key, "0")) >= STEP_INTERVAL:
@@ -129,17 +147,6 @@ def _members(ctx: Context, node: Node) -> tuple[Node, ...]:
     nodes = ctx.store.snapshot().nodes
     primary = nodes.get(node.set_id, node)
     return (primary, *(nodes[sub] for sub in primary.subnodes if sub in nodes))
-
-
-def _environment(node: Node, label: Label | None) -> dict[str, str]:
-    """What every ready-script is told besides the daemon's own NODEPOOL_ variables."""
-    return {
-        "NODEPOOL_NODE_ID": node.id,
-        "NODEPOOL_LABEL": node.label,
-        "NODEPOOL_PROVIDER": node.provider,
-        "NODEPOOL_ROLE": node.role,
-        "NODEPOOL_SUBNODES": "0" if label is None else str(label.subnodes),
-    }
 
 
 def _offset(file: Path, run_id: str) -> int:

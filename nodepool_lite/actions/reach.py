@@ -1,12 +1,20 @@
 """Getting into nodes over SSH, for the executors: one kept connection per node, its host key pinned."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from nodepool_lite.access.info import Address, NodeInfo, info_files, read_set_key
 from nodepool_lite.access.keys import KeyPair, new_set_key
-from nodepool_lite.access.script import ScriptStart, ScriptStatus, poll_script, start_script
+from nodepool_lite.access.script import (
+    ScriptStart,
+    ScriptStatus,
+    Verification,
+    place_scripts,
+    poll_script,
+    start_script,
+    verify,
+)
 from nodepool_lite.access.session import Session, Target, login_test
 from nodepool_lite.access.sessions import SessionPool
 from nodepool_lite.access.trust import install_trust
@@ -59,6 +67,16 @@ class SshReach:
         """Return how far the run is, and its output since `offset`."""
         with self._session(node) as session:
             return poll_script(session, run_id, offset)
+
+    def place_scripts(self, node: Node, files: Mapping[str, bytes]) -> None:
+        """Put files where ready-scripts are."""
+        with self._session(node) as session:
+            place_scripts(session, files)
+
+    def verify(self, node: Node, call: Verification) -> bool:
+        """Run a verify-script, and tell whether it is on the node; raises VerifyError with what it said."""
+        with self._session(node) as session:
+            return verify(session, call)
 
     def forget(self, node_id: str) -> None:
         """Close what is open towards a node."""

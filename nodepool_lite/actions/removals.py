@@ -17,11 +17,15 @@ from nodepool_lite.plan.actions import (
 
 
 def fail_build(ctx: Context, action: FailBuild) -> Outcome:
-    """Record that a build was interrupted; it says nothing about the recipe, so no back-off grows."""
+    """Record that a build was interrupted; it says nothing about the recipe, so no back-off grows.
+
+    What it left on another host is for that host's own builder to remove, when there is one again.
+    """
     build = ctx.store.snapshot().builds.get(action.build)
     if build is not None and build.state is BuildState.BUILDING:
-        ctx.store.update(build.to(BuildState.FAILED, ctx.clock.now(), action.why, error=action.why))
-        if build.builder == ctx.host:
+        state = BuildState.FAILED if build.builder == ctx.host else BuildState.DELETING
+        ctx.store.update(build.to(state, ctx.clock.now(), action.why, error=action.why))
+        if state is BuildState.FAILED:
             remove_files(ctx, build)
         ctx.log.warning("build.interrupted", build=build.name)
     return DONE

@@ -21,6 +21,7 @@ SECTIONS = {
         "release": f"{_IN}.release",
         "extend": f"{_IN}.extend",
         "leases": f"{_IN}.leases",
+        "test-day": f"{_IN}.test_day",
     },
     "See what there is": {
         "status": f"{_IN}.status",

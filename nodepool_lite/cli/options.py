@@ -15,7 +15,7 @@ from nodepool_lite.cli.listing import FORMATS, Column, Shape, render
 from nodepool_lite.config.duration import seconds
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.record import Record
-from nodepool_lite.store.base import Snapshot
+from nodepool_lite.store.base import Snapshot, Store
 
 T = TypeVar("T")
 TICK = 1.0
@@ -49,13 +49,15 @@ class Listing:
         kinds: Sequence[type[Record]],
         columns: Sequence[Column[T]],
         rows: Callable[[Snapshot], Sequence[T]],
+        afterwards: Callable[[Store, Snapshot], None] = lambda _store, _records: None,
     ) -> None:
-        """Print the rows that the records give; with `--watch`, again after each change."""
+        """Print the rows that the records give; with `--watch`, again after each change, else `afterwards` the rest."""
         self.shape.columns(columns)  # a column that does not exist is told before anything is read
         if not self.watch:
             with app.store() as store:
-                found = rows(store.read(*kinds))
-            click.echo(render(found, columns, self.shape), nl=False)
+                records = store.read(*kinds)
+                click.echo(render(rows(records), columns, self.shape), nl=False)
+                afterwards(store, records)
             return
 
         def said(records: Snapshot) -> tuple[str, object]:

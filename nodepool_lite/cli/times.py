@@ -34,6 +34,11 @@ def local(moment: float) -> str:
     return _date(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def when(moment: float, now: float) -> str:
+    """Return when something is tried again, for people."""
+    return "now" if moment <= now else f"in {short(moment - now)}, at {local(moment)}"
+
+
 def _date(moment: float) -> datetime:
     """Return a date; the nearest one that there is for what somebody wrote into a record."""
     return datetime.fromtimestamp(round(min(max(moment, 0.0), _LAST)), UTC)

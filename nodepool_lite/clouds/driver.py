@@ -96,6 +96,7 @@ class Need(Frozen):
 
     cores: int
     ram: int
+    ports: int = 0
     addresses: int = 0
     """Floating IPs."""
     volumes: int = 0
@@ -111,6 +112,8 @@ class Quota(Frozen):
     cores_used: int = 0
     ram: int | None = None
     ram_used: int = 0
+    ports: int | None = None
+    ports_used: int = 0
     addresses: int | None = None
     addresses_used: int = 0
     volumes: int | None = None

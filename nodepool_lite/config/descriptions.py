@@ -36,7 +36,7 @@ def _fields(section: ast.ClassDef) -> dict[str, str]:
             case ast.AnnAssign(target=ast.Name(id=name)):
                 found[name], last = "", name
             case ast.Expr(value=ast.Constant(value=str(text))) if last:
-                found[last], last = inspect.cleandoc(text), ""
+                found[last], last = " ".join(text.split()), ""
             case _:
                 last = ""
     return found

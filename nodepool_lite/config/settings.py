@@ -200,6 +200,10 @@ class Label(Section):
     """A ready-script that runs longer is ended and has failed."""
     ready_script_retries: Count = 0
     """How often a failed ready-script is run again on the same node."""
+    verify_script: FileName = ""
+    """File name of the script that tells whether a node works, like `ready-script`; by default the one it names."""
+    verify_timeout: Duration = 120.0
+    """A verify-script that runs longer has failed."""
     subnodes: Count = 0
     """How many sub-nodes belong to each node; they are made and handed out together."""
 
@@ -334,7 +338,9 @@ class Provider(Section):
     launch_retries: Count = 3
     """Failures in a row that are tried again at once; after these the back-off grows."""
     login_test: bool = True
-    """False is for tests with servers that are no machines: no login, no info files, no ready-script, no checks."""
+    """False is for tests with servers that are no machines: no login, no info files, no ready-script, no checks.
+    Never for a pool that people use: its nodes count as ready although nobody has seen that they can be used.
+    """
     image_upload_timeout: Duration = 3600.0
     """An upload that takes longer has failed."""
     image_name_format: str = "{image_name}-{timestamp}"

@@ -1,13 +1,9 @@
-"""Whether the configuration on disk is still the one that was loaded, and which ready-script a label means."""
+"""Whether the configuration on disk is still the one that was loaded."""
 
-import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from nodepool_lite.config import shipped
 from nodepool_lite.config.load import Loaded, load, secure_file
-from nodepool_lite.config.settings import Config
 
 
 class ConfigFile:
@@ -43,26 +39,6 @@ class ConfigFile:
 
     def _listings(self) -> tuple[object, ...]:
         return tuple(_listing(each) for each in self._scripts)
-
-
-def find_script(config: Config, name: str) -> Path | None:
-    """Return the ready-script of that name: in `scripts-dir`, else among those that ship; None when not here."""
-    if not name or Path(name).name != name:
-        return None
-    for directory in (*config.scripts_dir, shipped.scripts_dir()):
-        script = directory / name
-        if os.path.isfile(script):  # noqa: PTH113 - Path.is_file raises where this user may not look
-            return script
-    return None
-
-
-def script_digest(config: Config, name: str) -> str:
-    """Return the hash of a ready-script's content; empty when it is not on this host or cannot be read."""
-    script = find_script(config, name)
-    try:
-        return hashlib.sha256(script.read_bytes()).hexdigest() if script else ""
-    except OSError:
-        return ""
 
 
 def _stat(path: Path) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from nodepool_lite.model.lease import Waiter
 from nodepool_lite.model.node import PENDING, NodeState
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.handout import attendance
-from nodepool_lite.plan.plan import plan
+from nodepool_lite.plan.plan import Plan
 from nodepool_lite.plan.standstill import standstill
 from nodepool_lite.plan.view import View
 from nodepool_lite.store.base import Snapshot
@@ -68,6 +68,8 @@ class Engine:
         """When the latest view was taken."""
         self._me = ""
         self._led_since: Mapping[str, float] = {}
+        self._plan: Plan | None = None
+        """The latest."""
         self._crash = ""
         """The latest unforeseen error of a step: said once."""
         self.why = ""
@@ -108,7 +110,9 @@ class Engine:
             now = self._ctx.clock.now()
             self._mind_the_clock(now)
             view = self._view(now)
-            actions = plan(view, now)
+            if self._plan is None or not self._plan.holds(view, now):
+                self._plan = Plan.made(view, now)
+            actions = self._plan.actions
             due = self._due(actions, view.running, now)
             self._start([action for action in due if not action.inline])
             inline = [action for action in due if action.inline]
@@ -203,6 +207,7 @@ class Engine:
             self._ctx.sightings.keep(frozenset(), frozenset())
             self._attended = {}
             self._led_since = {}
+            self._plan = None
             with self._lock:
                 self._not_before = {}
         self._present = now

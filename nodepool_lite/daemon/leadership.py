@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
+from nodepool_lite.config.settings import Config
 from nodepool_lite.model.errors import NodepoolError, StoreConflictError
 from nodepool_lite.model.pool import Leader
 from nodepool_lite.store.base import EPHEMERAL, PATHS, Snapshot, Store
@@ -22,6 +23,14 @@ def outdated(records: Snapshot) -> str:
         f"a newer nodepool-lite has written {len(lasting)} records ({lasting[0]} is one): "
         "this process leads nothing until it is upgraded"
     )
+
+
+def candidacies(roles: frozenset[str], config: Config) -> frozenset[str]:
+    """Return what a process of these roles stands for."""
+    wanted = {"builder"} if "builder" in roles else set()
+    if "launcher" in roles:
+        wanted |= {"planner", *(f"provider/{provider.name}" for provider in config.providers)}
+    return frozenset(wanted)
 
 
 class Leadership:

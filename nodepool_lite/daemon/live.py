@@ -13,9 +13,10 @@ from nodepool_lite.clouds.registry import open_driver
 from nodepool_lite.config import accepted
 from nodepool_lite.config.load import Loaded
 from nodepool_lite.config.problem import Severity
+from nodepool_lite.config.scripts import label_digest
 from nodepool_lite.config.settings import Config
 from nodepool_lite.config.shipped import elements_dir
-from nodepool_lite.config.watch import ConfigFile, script_digest
+from nodepool_lite.config.watch import ConfigFile
 from nodepool_lite.daemon.engine import Facts
 from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.errors import CloudError, ConfigError
@@ -116,7 +117,7 @@ class LiveConfig:
                 if self._drivers.get(name) is not driver:
                     driver.close()
         self._facts = Facts(
-            script_digests={label.ready_script: script_digest(config, label.ready_script) for label in config.labels},
+            script_digests={label.name: label_digest(config, label) for label in config.labels},
             builder=self._builder,
             recipes=_recipes(config) if self._builder else {},
             image_formats={name: tuple(driver.image_formats) for name, driver in self._drivers.items()},

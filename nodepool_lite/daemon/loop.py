@@ -64,14 +64,13 @@ class Loop:
             deadline = engine.step()
             self._notifier.alive()
             self._notifier.status(engine.why)
-            self._sleep(deadline)
+            look = self._checked + FILE_CHECK
+            self._sleep(look if deadline is None else min(look, deadline))
 
-    def _sleep(self, deadline: float | None) -> None:
-        """Block until woken, the deadline, or the next look at the file or sign of life is due."""
+    def _sleep(self, deadline: float) -> None:
+        """Block until woken or the deadline, for as long as looks at the file and signs of life allow."""
         now = self._clock.now()
-        limits = [self._checked + FILE_CHECK, now + FILE_CHECK]
-        if deadline is not None:
-            limits.append(deadline)
+        limits = [deadline, now + FILE_CHECK]
         if self._notifier.watchdog is not None:
             limits.append(now + self._notifier.watchdog)
         poller = select.poll()

@@ -1,8 +1,6 @@
 """This process as the others see it: one ephemeral record, renewed with each session and each reload."""
 
-import os
 import re
-import socket
 
 from nodepool_lite import __version__
 from nodepool_lite.daemon.live import LiveConfig
@@ -17,13 +15,17 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 class Membership:
     """Used by the loop's thread."""
 
-    def __init__(self, store: Store, roles: frozenset[str], live: LiveConfig, started: float) -> None:
+    def __init__(
+        self, store: Store, roles: frozenset[str], live: LiveConfig, *, host: str, pid: int, started: float
+    ) -> None:
         self._store = store
         self._live = live
         self._role = "all" if len(roles) > 1 else next(iter(roles))
+        self._host = host
+        self._pid = pid
         self._started = started
         self._session = ""
-        self.id = f"{self._role}-{_UNSAFE.sub('-', socket.gethostname())}-{os.getpid()}"
+        self.id = f"{self._role}-{_UNSAFE.sub('-', host)}-{pid}"
 
     def announce(self, notice: str = "") -> None:
         """Make the record say what is so, and `notice`; costs nothing when it does already."""
@@ -31,8 +33,8 @@ class Membership:
         member = Member(
             id=self.id,
             role=self._role,
-            host=socket.gethostname(),
-            pid=os.getpid(),
+            host=self._host,
+            pid=self._pid,
             started=self._started,
             software=__version__,
             config_file=str(self._live.file.path),

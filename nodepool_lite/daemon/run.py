@@ -21,7 +21,7 @@ from nodepool_lite.actions.teardown import pool_id_file
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.daemon import logs
 from nodepool_lite.daemon.engine import Engine
-from nodepool_lite.daemon.leadership import Leadership
+from nodepool_lite.daemon.leadership import Leadership, candidacies
 from nodepool_lite.daemon.live import LiveConfig
 from nodepool_lite.daemon.loop import Loop
 from nodepool_lite.daemon.membership import Membership
@@ -38,8 +38,8 @@ from nodepool_lite.store.zookeeper import ZooKeeperStore
 ROLES = frozenset({"launcher", "builder"})
 WORKERS = 16
 """Short actions carried out at the same time: creates, deletes, logins, lists."""
-STOP_TIMEOUT = 4.0
-"""Seconds for actions under way to end at a clean stop."""
+STOP_TIMEOUT = 3.0
+"""Seconds for actions under way to end at a clean stop, which is to take no more than 5 in all."""
 
 
 def run(
@@ -63,20 +63,20 @@ def run(
     loop = Loop(clock, notifier, log)
     with ExitStack() as stack:
         stack.enter_context(_signals(loop))
+        stack.callback(live.close)  # after the store: what is sent away then is not recorded as a failure of the cloud
         store = _store(stack, config, log)
         if not _connected(store, loop, config, log):
             return 0
-        member = Membership(store, roles, live, clock.now())
+        member = Membership(store, roles, live, host=socket.gethostname(), pid=os.getpid(), started=clock.now())
         pool = _pool(store, config, clock.now())
         pool_id_file(config.state_dir).write_text(f"{pool.pool_id}\n")
         live.open(pool.pool_id)
-        stack.callback(live.close)
         ctx = _context(store, clock, live, log, pool)
         if "builder" in roles:
             for swept in sweep(config.state_dir / "builds", config.images_dir):
                 log.warning("build.leftover", removed=swept)
         workers = ThreadWorkers(WORKERS, loop.wake)
-        leadership = Leadership(store, member.id, lambda: _wanted(roles, live.config()))
+        leadership = Leadership(store, member.id, lambda: candidacies(roles, live.config()))
         engine = Engine(ctx, leadership, workers, live.facts)
         stack.enter_context(store.subscribe(loop.wake))
         log.info("daemon.ready", roles=sorted(roles), pool=pool.pool_id, config=str(config_path))
@@ -88,14 +88,6 @@ def run(
         workers.close(STOP_TIMEOUT)
     log.info("daemon.stopped")
     return 0
-
-
-def _wanted(roles: frozenset[str], config: Config) -> frozenset[str]:
-    """What a process of these roles stands for."""
-    wanted = {"builder"} if "builder" in roles else set()
-    if "launcher" in roles:
-        wanted |= {"planner", *(f"provider/{provider.name}" for provider in config.providers)}
-    return frozenset(wanted)
 
 
 def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:

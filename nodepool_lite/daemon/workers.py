@@ -34,13 +34,14 @@ class ThreadWorkers:
             thread.start()
         else:
             if action.lane not in self._pools:
-                self._pools[action.lane] = _Pool(action.lane, self._count, self._run)
+                self._pools[action.lane] = _Pool(action.lane, self._count, self._run, awaited=not action.looks)
             self._pools[action.lane].put((work, done))
 
     def close(self, timeout: float) -> None:
-        """Take no more work, and wait up to `timeout` seconds in all for what is under way."""
+        """Take no more work, and wait up to `timeout` seconds in all for what is under way and does not only look."""
         deadline = time.monotonic() + timeout
-        pools = [thread for pool in self._pools.values() for thread in pool.close()]
+        closed = [(pool, pool.close()) for pool in self._pools.values()]
+        pools = [thread for pool, threads in closed if pool.awaited for thread in threads]
         for thread in (*self._long, *pools):
             thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -53,7 +54,8 @@ class ThreadWorkers:
 class _Pool:
     """Up to `count` threads, started as they are needed. `put` and `close` are for one thread."""
 
-    def __init__(self, name: str, count: int, run: Callable[[Job], None]) -> None:
+    def __init__(self, name: str, count: int, run: Callable[[Job], None], *, awaited: bool) -> None:
+        self.awaited = awaited
         self._name = name
         self._count = count
         self._run = run

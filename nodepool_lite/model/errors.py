@@ -28,6 +28,10 @@ class WaitTimeoutError(NodepoolError):
     exit_status = 4
 
 
+class ScriptFileError(NodepoolError):
+    """A script that a label or another script names is not on this host, or cannot be read."""
+
+
 class StoreUnavailableError(NodepoolError):
     """ZooKeeper cannot be reached at the moment; nothing was changed, or it is unknown whether it was."""
 
@@ -92,6 +96,10 @@ class SessionLostError(AccessError):
 
 class RemoteError(AccessError):
     """The node answered, and what was asked cannot be done there: trying again will not help."""
+
+
+class VerifyError(AccessError):
+    """The node answered, and what it is there for does not work: its verify-script failed, or did not end."""
 
 
 class KeyFileError(AccessError):

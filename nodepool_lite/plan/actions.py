@@ -19,6 +19,9 @@ class Action:
     goes_in: ClassVar[bool] = False
     """Goes into a node, which may take as long as a connection's time-out."""
 
+    looks: ClassVar[bool] = False
+    """Changes nothing, and has a lane of its own: nobody waits for it when the process is to end."""
+
     @property
     def key(self) -> str:
         """What is being acted on: at most one action per key is carried out at a time."""
@@ -150,6 +153,8 @@ class ProviderAction(Action):
 @dataclass(frozen=True, kw_only=True)
 class ListServers(ProviderAction):
     """Ask a provider for all our servers at once."""
+
+    looks: ClassVar[bool] = True
 
     @property
     def key(self) -> str:

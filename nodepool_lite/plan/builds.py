@@ -1,14 +1,17 @@
 """Which diskimages are to be built on this host, and which builds have had their day."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
+from typing import cast
 
-from nodepool_lite.config.settings import Diskimage
-from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
+from nodepool_lite.config.settings import Config, Diskimage
+from nodepool_lite.model.image import Build, BuildState
 from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Backoff, Member, Request, RequestKind
 from nodepool_lite.plan.actions import Action, DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
-from nodepool_lite.plan.generation import newest_build
+from nodepool_lite.plan.generation import CACHED, newest_build
+from nodepool_lite.plan.same import Same
 from nodepool_lite.plan.view import View
 
 KEEP_READY = 2
@@ -34,52 +37,64 @@ def builds(view: View, now: float) -> Iterator[Action]:
 
 def wanted_formats(view: View, diskimage: Diskimage) -> tuple[str, ...]:
     """Return the formats that the diskimage's own settings and its providers ask for, each once."""
-    asked = [*diskimage.formats]
-    users = [p.name for p in view.config.providers if any(image.name == diskimage.name for image in p.diskimages)]
-    asked.extend(upload_format(view, provider, diskimage.name) for provider in users)
-    return tuple(dict.fromkeys(asked)) or ("qcow2",)
+    chosen = _upload_formats(Same((view.config, view.image_formats)))
+    asked = (each for (_, image), each in chosen.items() if image == diskimage.name)
+    return tuple(dict.fromkeys((*diskimage.formats, *asked))) or ("qcow2",)
 
 
 def upload_format(view: View, provider: str, diskimage: str) -> str:
     """Return the format in which a provider gets a diskimage."""
-    settings = view.config.provider(provider)
-    if settings is not None:
-        own = next((image.format for image in settings.diskimages if image.name == diskimage), "")
-        if own or settings.image_type:
-            return own or settings.image_type
-    return next(iter(view.image_formats.get(provider, ())), "qcow2")
+    chosen = _upload_formats(Same((view.config, view.image_formats)))
+    return chosen.get((provider, diskimage), "") or _preferred(view.image_formats, provider)
+
+
+@lru_cache(maxsize=CACHED)
+def _upload_formats(key: Same) -> Mapping[tuple[str, str], str]:
+    """Return the format for each (provider, diskimage) that is configured."""
+    config, known = cast("tuple[Config, Mapping[str, tuple[str, ...]]]", key.values)
+    return {
+        (provider.name, image.name): image.format or provider.image_type or _preferred(known, provider.name)
+        for provider in config.providers
+        for image in provider.diskimages
+    }
+
+
+def _preferred(known: Mapping[str, tuple[str, ...]], provider: str) -> str:
+    return next(iter(known.get(provider, ())), "qcow2")
 
 
 def interrupted(view: View) -> Iterator[Action]:
     """Yield the failure of builds that nobody carries out any more: theirs was a process that has ended."""
-    if "builder" not in view.leads:
-        return
     for build in view.records.builds.values():
         if build.state is BuildState.BUILDING and is_abandoned(view, f"build/{build.diskimage}", build.builder):
             yield FailBuild(at=0, why="interrupted: the builder stopped in the middle of it", build=build.id)
 
 
 def is_abandoned(view: View, key: str, builder: str) -> bool:
-    """Tell whether nobody carries out that action of a builder's host any more."""
-    if builder == view.host:
-        return key not in view.running
-    members = view.records.members.values()
-    unreadable = any(f"-{builder}-" in each for each in view.records.unreadable(Member))
-    return not unreadable and all(each.host != builder for each in members if each.role in {"builder", "all"})
+    """Tell whether nobody carries out that action of a builder's host any more.
+
+    Each builder judges what its own host had begun; the leader of all, what a host had begun that has none any more.
+    """
+    if "builder" not in view.leads and not (view.builder and builder == view.host):
+        return False
+    if any(f"-{builder}-" in each for each in view.records.unreadable(Member)):
+        return False
+    me = view.me.rpartition("/")[0]
+    builders = (each for each in view.records.members.values() if each.role in {"builder", "all"} and each.id != me)
+    return not (builder == view.host and key in view.running) and all(each.host != builder for each in builders)
 
 
 def outlived(view: View) -> Iterator[Action]:
     """Yield the end of builds that no node and no upload needs, beyond the newest two of each diskimage."""
     if "builder" not in view.leads or view.records.unreadable(Node):
         return  # who knows what those nodes were made from
-    needed = _needed_builds(view)
     for name in dict.fromkeys(build.diskimage for build in view.records.builds.values()):
         own = sorted((b for b in view.records.builds.values() if b.diskimage == name), key=lambda b: b.id, reverse=True)
         configured = (found := view.config.diskimage(name)) is not None and not found.abstract
         keep = KEEP_READY if configured else 0
         ready = (build for build in own if build.state is BuildState.READY)
         for build in islice(ready, keep, None):
-            if build.id not in needed:
+            if build.id not in view.needed_builds:
                 yield RetireBuild(at=0, why="superseded" if configured else "no longer configured", build=build.id)
         failed = (build for build in own if build.state is BuildState.FAILED)
         for build in islice(failed, 1 if configured else 0, None):
@@ -90,10 +105,9 @@ def removals(view: View, now: float) -> Iterator[Action]:
     """Yield the removal of files of builds marked for deletion, by a builder on the host that holds them."""
     if not view.builder or view.records.unreadable(Node):
         return
-    needed = _needed_builds(view)
     for build in view.records.builds.values():
         ended = build.state is BuildState.DELETING and f"build/{build.diskimage}" not in view.running
-        if ended and build.builder == view.host and build.id not in needed:
+        if ended and build.builder == view.host and build.id not in view.needed_builds:
             yield DeleteBuild(at=now, why="it has had its day", build=build.id)
 
 
@@ -151,12 +165,3 @@ def uses(view: View, provider: str, diskimage: str) -> bool:
     """Tell whether a provider is configured to have a diskimage."""
     settings = view.config.provider(provider)
     return settings is not None and any(image.name == diskimage for image in settings.diskimages)
-
-
-def _needed_builds(view: View) -> frozenset[str]:
-    """Builds that an upload (at a provider that is still there) or a node was made from and still needs."""
-    providers = {provider.name for provider in view.config.providers}
-    uploads = (u for u in view.records.uploads.values() if u.state is not UploadState.FAILED)
-    kept = {upload.build for upload in uploads if upload.provider in providers}
-    kept |= {upload.rpartition("/")[0] for upload in view.records.unreadable(Upload)}
-    return frozenset(kept | {node.build for node in view.records.nodes.values() if node.build})

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from nodepool_lite.config.settings import Label
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import PENDING, Node, NodeState
-from nodepool_lite.plan.generation import Source
+from nodepool_lite.plan.generation import Source, generations
+from nodepool_lite.plan.same import Same
 from nodepool_lite.plan.view import View
 
 
@@ -55,18 +56,10 @@ class Demand:
         return self.pending[: max(0, kept + len(self.pending) - self.wanted - self.surge)]
 
 
-def demands(view: View, ways: Iterable[Source], now: float) -> tuple[Demand, ...]:
+def demands(view: View, ways: tuple[Source, ...], now: float) -> tuple[Demand, ...]:
     """Return the demand of every label, including labels that have nodes but are not configured any more."""
-    ways = tuple(ways)
-    standard = _Standard(
-        {(way.label.name, way.provider.name, way.pool.name): way.generation for way in ways},
-        {
-            (way.label.name, way.provider.name, way.pool.name): why
-            for way in ways
-            if (why := _set_aside(view, way, now))
-        },
-        now,
-    )
+    aside = ((way, _set_aside(view, way, now)) for way in (ways if view.records.backoffs else ()))
+    standard = _Standard(generations(Same((ways,))), {way.place: why for way, why in aside if why}, now)
     nodes: dict[str, list[Node]] = {label.name: [] for label in view.config.labels}
     for node in view.nodes(*PENDING, NodeState.READY):
         if node.primary is None:

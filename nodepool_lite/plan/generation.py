@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import cast
 
 from nodepool_lite.config.settings import CloudImage, Config, Label, PoolLabel, Provider, ProviderPool
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
+from nodepool_lite.plan.same import Same
 from nodepool_lite.plan.view import View
 
 SHAPING = frozenset(
@@ -22,6 +24,8 @@ SHAPING = frozenset(
     }
 )
 """Settings of a provider's pool that its servers are made with."""
+CACHED = 16
+"""Answers kept of each question, for a process that sees little change between two plans."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,14 @@ class Source:
     """Empty while no image serves."""
 
     def served_by(self, build: str, image_id: str, username: str, script: str) -> "Source":
-        """Return this source with the image that serves it; `script` is the hash of its ready-script."""
+        """Return this source with the image that serves it; `script` is the hash of its scripts."""
         generation = _hash(f"{self.fingerprint} {build} {image_id} {script}")
         return replace(self, build=build, image_id=image_id, username=username, generation=generation)
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What is made there, and where: label, provider, pool."""
+        return self.label.name, self.provider.name, self.pool.name
 
     @property
     def backoff_id(self) -> str:
@@ -54,14 +63,13 @@ class Source:
 
 def sources(view: View) -> tuple[Source, ...]:
     """Return every configured way to make each label, with the image that serves it at this moment."""
-    serving = serving_uploads(view.records.uploads.values())
-    return tuple(_with_image(view, source, serving) for source in _configured(_TheConfig(view.config)))
+    return _sources(Same((view.config, view.records.uploads, view.script_digests)))
 
 
 def config_source(config: Config, label: str, provider: str, pool: str) -> Source | None:
     """Return the configured way to make a label there, without its image."""
-    for source in _configured(_TheConfig(config)):
-        if (source.label.name, source.provider.name, source.pool.name) == (label, provider, pool):
+    for source in configured(config):
+        if source.place == (label, provider, pool):
             return source
     return None
 
@@ -74,26 +82,39 @@ def serving_uploads(uploads: Iterable[Upload]) -> Mapping[tuple[str, str], Uploa
 
 def newest_build(view: View, diskimage: str) -> Build | None:
     """Return the newest build of a diskimage that is ready."""
-    ready = [b for b in view.records.builds.values() if b.diskimage == diskimage and b.state is BuildState.READY]
-    return max(ready, key=lambda build: build.id, default=None)
+    return _newest_builds(Same((view.records.builds,))).get(diskimage)
 
 
-@dataclass(frozen=True, eq=False)
-class _TheConfig:
-    """A configuration as a key: by identity, because a reload makes a new one."""
-
-    config: Config
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _TheConfig) and other.config is self.config
-
-    def __hash__(self) -> int:
-        return id(self.config)
+def configured(config: Config) -> tuple[Source, ...]:
+    """Return every configured way to make each label, without its image."""
+    return _configured(Same((config,)))
 
 
-@lru_cache(maxsize=4)  # the hashes take longer than all the rest of a plan for a quiet pool
-def _configured(key: _TheConfig) -> tuple[Source, ...]:
-    return tuple(_walk(key.config))
+@lru_cache(maxsize=CACHED)  # the hashes take longer than all the rest of a plan for a quiet pool
+def _configured(key: Same) -> tuple[Source, ...]:
+    (config,) = cast("tuple[Config]", key.values)
+    return tuple(_walk(config))
+
+
+@lru_cache(maxsize=CACHED)
+def _sources(key: Same) -> tuple[Source, ...]:
+    config, uploads, scripts = cast("tuple[Config, Mapping[str, Upload], Mapping[str, str]]", key.values)
+    serving = serving_uploads(uploads.values())
+    return tuple(_with_image(source, serving, scripts) for source in configured(config))
+
+
+@lru_cache(maxsize=CACHED)
+def generations(key: Same) -> Mapping[tuple[str, str, str], str]:
+    """Return which generation is made at each place of these sources; empty while no image serves there."""
+    (ways,) = cast("tuple[tuple[Source, ...]]", key.values)
+    return {way.place: way.generation for way in ways}
+
+
+@lru_cache(maxsize=CACHED)
+def _newest_builds(key: Same) -> Mapping[str, Build]:
+    (builds,) = cast("tuple[Mapping[str, Build]]", key.values)
+    ready = sorted((build for build in builds.values() if build.state is BuildState.READY), key=lambda each: each.id)
+    return {build.diskimage: build for build in ready}
 
 
 def _walk(config: Config) -> Iterator[Source]:
@@ -112,6 +133,7 @@ def _shape(label: Label, provider: Provider, pool: ProviderPool, settings: PoolL
     return {
         "label": label.name,
         "script": label.ready_script,
+        "verify": label.verify_script,
         "subnodes": label.subnodes,
         "provider": provider.name,
         "driver": provider.driver,
@@ -121,8 +143,8 @@ def _shape(label: Label, provider: Provider, pool: ProviderPool, settings: PoolL
     }
 
 
-def _with_image(view: View, source: Source, serving: Mapping[tuple[str, str], Upload]) -> Source:
-    script = view.script_digests.get(source.label.ready_script, "")
+def _with_image(source: Source, serving: Mapping[tuple[str, str], Upload], scripts: Mapping[str, str]) -> Source:
+    script = scripts.get(source.label.name, "")
     if source.settings.cloud_image is not None:
         image = _cloud_image(source.provider, source.settings.cloud_image)
         reference = image.image_id or image.image_name or image.name

@@ -59,9 +59,8 @@ def handout(nodes: Mapping[str, Node], leases: Iterable[Lease], waiters: Collect
 def free_sets(nodes: Mapping[str, Node]) -> dict[str, tuple[NodeSet, ...]]:
     """Return for each label the node sets that can be handed out, the one that is ready longest first."""
     found: dict[str, list[NodeSet]] = {}
-    for primary in sorted(nodes.values(), key=lambda node: (node.state_since, node.id)):
-        if primary.primary is not None:
-            continue
+    unused = (node for node in nodes.values() if node.state is NodeState.READY and node.primary is None)
+    for primary in sorted(unused, key=lambda node: (node.state_since, node.id)):
         whole = (primary, *(nodes[sub] for sub in primary.subnodes if sub in nodes))
         complete = len(whole) == 1 + len(primary.subnodes)
         if complete and all(node.state is NodeState.READY and node.lease is None for node in whole):

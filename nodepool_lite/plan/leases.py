@@ -12,7 +12,7 @@ from nodepool_lite.plan.view import View
 def leases(view: View, now: float) -> Iterator[Action]:
     """Yield all that the global planner does about leases; clients may have done it first."""
     records = view.records
-    known = records.leases.values()
+    known = [lease for lease in records.leases.values() if lease.state is not LeaseState.ENDED]
     waiters = records.waiters.keys() | records.unreadable(Waiter)
     waiting = any(lease.state is LeaseState.WAITING for lease in known)
     for chosen in handout.handout(records.nodes, known, waiters, now) if waiting else ():
@@ -35,7 +35,7 @@ def leases(view: View, now: float) -> Iterator[Action]:
     for lease in handout.unsigned_leases(known):
         yield SignLease(at=now, why="its certificates are missing", lease=lease.id, version=lease.version)
     yield from _left_behind(view)
-    for lease in known:
+    for lease in records.leases.values():
         if lease.state is LeaseState.ENDED:
             expires = lease.state_since + view.config.lease_retention
             yield ForgetLease(at=expires, why="it ended long ago", lease=lease.id, version=lease.version)

@@ -1,6 +1,9 @@
 """The whole decision: all planners asked in turn, each for the part that this process leads."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
 
 from nodepool_lite.plan import builds, uploads
 from nodepool_lite.plan.actions import Action
@@ -23,6 +26,26 @@ def plan(view: View, now: float) -> list[Action]:
     return sorted(_all(view, now), key=lambda action: action.at > now)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What was planned, and for how long that is still the answer."""
+
+    view: View
+    actions: list[Action]
+    until: float
+    """When the first action that is not due yet will be."""
+
+    @classmethod
+    def made(cls, view: View, now: float) -> Self:
+        """Return the plan of this moment."""
+        actions = plan(view, now)
+        return cls(view, actions, min((action.at for action in actions if action.at > now), default=math.inf))
+
+    def holds(self, view: View, now: float) -> bool:
+        """Tell whether planning anew would give the same: time alone changes nothing before the next deadline."""
+        return now < self.until and view.shows_the_same(self.view)
+
+
 def _all(view: View, now: float) -> Iterator[Action]:
     ways = sources(view)
     if "planner" in view.leads:
@@ -35,7 +58,7 @@ def _all(view: View, now: float) -> Iterator[Action]:
         yield from launches(view, ways, wanted, now)
         yield from crowded_out(view, ways, wanted, now)
         yield from ownerless(view)
-    yield from void_backoffs(view, ways)
+    yield from void_backoffs(view)
     yield from progress(view, now)
     yield from aliens(view)
     yield from alien_images(view)

@@ -1,7 +1,7 @@
 """The way of one node from "wanted" to "gone", a step at a time, for the providers that this process leads."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nodepool_lite.clouds.driver import Server, ServerState
@@ -21,12 +21,15 @@ from nodepool_lite.plan.actions import (
     TestLogin,
 )
 from nodepool_lite.plan.backoff import Wait
+from nodepool_lite.plan.room import Budget
 from nodepool_lite.plan.view import SETTLE, CloudView, View
 
 IDLE_POLLS = 30
 """While nothing is expected to change, a provider is listed this many times less often."""
 LONGEST_PAUSE = 300.0
 """Seconds between two requests for one node's server, at most."""
+CLOCKS_DIFFER = 1.0
+"""Seconds by which clocks may differ without anybody calling one of them wrong."""
 DEFAULT_SCRIPT_TIMEOUT = 7200.0
 """For a node whose label is not configured any more."""
 
@@ -65,8 +68,11 @@ class _Steps:
         """Whether the provider answered the last list: until it does again, nothing else is asked of it."""
         return self.view.provider_backoff(self.provider) is None
 
-    def _requests(self, nodes: Iterable[Node]) -> Iterator[CreateServer]:
-        """Yield which servers to ask for first: within the limits, and the label with the fewest on their way first."""
+    def _requests(self, nodes: Sequence[Node]) -> Iterator[Action]:
+        """Yield which servers to ask for first: within the limits, and the label with the fewest on their way first.
+
+        A node for which the known quota has no room fails at once, so that its label is made elsewhere or waits.
+        """
         queues: dict[str, deque[Node]] = {}
         for node in nodes:
             if node.state is NodeState.BUILDING and node.asked is None and self.view.set_is_whole(node):
@@ -78,6 +84,7 @@ class _Steps:
         asked = Counter({pool.name: strangers for pool in self.provider.pools})
         asked.update(node.pool for node in nodes if node.asked is not None)
         limits = {pool.name: pool.max_servers for pool in self.provider.pools}
+        budget = Budget(self.provider, self.cloud, nodes)
         while queues and booting.total() < self.provider.max_concurrency:
             label = min(queues, key=lambda each: booting[each])
             node = queues[label].popleft()
@@ -85,6 +92,9 @@ class _Steps:
                 del queues[label]
             limit = limits.get(node.pool)
             if limit is None or asked[node.pool] < limit:
+                if lack := budget.take(node):
+                    yield _failure(node, lack, self.now, wait=Wait.FOR_ROOM)
+                    continue
                 asked[node.pool] += 1
                 booting[label] += 1
                 yield self._creation(node, self.now, "the node is wanted")
@@ -106,7 +116,8 @@ class _Steps:
                     node, ForgetNode(at=self.now, why="its server is gone", node=node.id, version=node.version)
                 )
 
-    def _building(self, node: Node, asked: float) -> Iterator[Action]:
+    def _building(self, node: Node, recorded: float) -> Iterator[Action]:
+        asked = self._in_our_time(recorded)
         server = self.cloud.server_of(node) if self.cloud.listed_after(asked) else None
         limit = self.provider.launch_timeout
         overdue = max(asked, self._led_since) + limit
@@ -127,6 +138,13 @@ class _Steps:
         else:
             yield late
 
+    def _in_our_time(self, recorded: float) -> float:
+        """Return when something happened that is on record: what is still to come was written before we led.
+
+        Who wrote it had a clock that was ahead of ours, or it was our own before it was set back.
+        """
+        return recorded if recorded <= self.now + CLOCKS_DIFFER else self._led_since
+
     def _creation(self, node: Node, at: float, why: str) -> CreateServer:
         return CreateServer(at=at, why=why, node=node.id, version=node.version, provider=self.provider.name)
 
@@ -141,7 +159,7 @@ class _Steps:
 
     def _broken(self, node: Node) -> list[Action]:
         """What a running node's server tells: nothing, or that the node is lost."""
-        if node.server_id is None or not self.cloud.listed_after(node.state_since):
+        if node.server_id is None or not self.cloud.listed_after(self._in_our_time(node.state_since)):
             return []
         server = self.cloud.servers.get(node.server_id)
         counts = node.state in {NodeState.TESTING, NodeState.PREPARING}
@@ -201,7 +219,7 @@ class _Steps:
             yield gone
             return
         server = self.cloud.server_of(node)
-        answered = max(node.asked, self.view.answered.get(node.id, 0.0))
+        answered = max(self._in_our_time(node.asked), self.view.answered.get(node.id, 0.0))
         if server is None:
             if self.cloud.listed_after(answered + (0.0 if node.server_id else SETTLE)):
                 yield gone

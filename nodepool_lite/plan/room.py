@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nodepool_lite.clouds.driver import Need, Quota
+from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.node import PENDING, Node, NodeState
 from nodepool_lite.plan.generation import Source
 from nodepool_lite.plan.view import CloudView, View
@@ -86,6 +87,38 @@ def full(view: View, source: Source, room: Room) -> str:
     return _over_quota(cloud.quota, source.provider.name, wanted, more)
 
 
+class Budget:
+    """What the known quota of one provider can still hold, as its servers are asked for one after the other.
+
+    What was recorded while there was room may have none by the time its turn comes.
+    """
+
+    def __init__(self, provider: Provider, cloud: CloudView, nodes: Iterable[Node]) -> None:
+        self._provider = provider
+        self._cloud = cloud
+        self._pools = {pool.name: pool for pool in provider.pools}
+        self._taken: Counter[str] = Counter()
+        """What was asked for since the figures were taken; what is in doubt counts as included."""
+        at = cloud.quota.at or cloud.listed_at or 0.0
+        for node in nodes:
+            if node.asked is not None and node.asked > at + COUNTED_AFTER:
+                self._taken.update(self._parts(node))
+
+    def take(self, node: Node) -> str:
+        """Count a node's server; return why there is no room for it, and nothing is counted, or else an empty text."""
+        pool = self._pools.get(node.pool)
+        if pool is None or pool.ignore_provider_quota:
+            return ""
+        parts = self._parts(node)
+        why = _over_quota(self._cloud.quota, self._provider.name, self._taken + Counter(parts), parts)
+        if not why:
+            self._taken.update(parts)
+        return why
+
+    def _parts(self, node: Node) -> dict[str, int]:
+        return _parts(self._cloud.needs.get((node.pool, node.label), USUAL), 1)
+
+
 def _parts(takes: Need, servers: int) -> dict[str, int]:
     """Return what servers take of each limit of a quota."""
     return {"servers": servers, **{name: value * servers for name, value in takes.model_dump().items()}}
@@ -111,6 +144,7 @@ def _over_quota(quota: Quota, provider: str, wanted: Mapping[str, int], more: Ma
         ("servers", "servers", quota.servers, quota.servers_used),
         ("cores", "cores", quota.cores, quota.cores_used),
         ("ram", "RAM (MiB)", quota.ram, quota.ram_used),
+        ("ports", "ports", quota.ports, quota.ports_used),
         ("addresses", "floating IPs", quota.addresses, quota.addresses_used),
         ("volumes", "volumes", quota.volumes, quota.volumes_used),
         ("gigabytes", "volumes (GiB)", quota.gigabytes, quota.gigabytes_used),

@@ -21,7 +21,7 @@ def uploads(view: View) -> Iterator[Action]:
     for provider in view.config.providers:
         for image in provider.diskimages:
             build = _wanted_build(view, image.name, provider.name)
-            if build is None or build.builder != view.host or "builder" not in view.leads:
+            if build is None or build.builder != view.host or not view.builder:
                 continue
             if upload_format(view, provider.name, image.name) not in {file.format for file in build.files}:
                 continue  # a build that has it is planned
@@ -51,9 +51,7 @@ def fingerprint(view: View, provider: Provider, diskimage: str) -> str:
 
 
 def interrupted(view: View) -> Iterator[FailUpload]:
-    """Yield the failure of uploads that this host was carrying out and is not any more."""
-    if "builder" not in view.leads:
-        return
+    """Yield the failure of uploads that nobody carries out any more."""
     for upload in view.records.uploads.values():
         if upload.state is UploadState.UPLOADING and is_abandoned(view, f"upload/{upload.id}", upload.builder):
             yield FailUpload(at=0, why="interrupted: the builder stopped in the middle of it", upload=upload.id)
@@ -71,7 +69,6 @@ def outlived(view: View) -> Iterator[Action]:
     """Yield the end of uploads that no node needs: failed, superseded, or of something no longer configured."""
     if view.records.unreadable(Node):
         return  # who knows what those were made from
-    used = {(node.build, node.provider) for node in view.records.nodes.values()}
     groups: dict[tuple[str, str], list[Upload]] = {}
     for upload in view.records.uploads.values():
         if f"provider/{upload.provider}" in view.leads:
@@ -81,7 +78,7 @@ def outlived(view: View) -> Iterator[Action]:
         own.sort(key=lambda upload: upload.build, reverse=True)
         ready = (upload for upload in own if upload.state is UploadState.READY)
         for upload in islice(ready, KEEP_READY if configured else 0, None):
-            if (upload.build, provider) not in used:
+            if (upload.build, provider) not in view.used_builds:
                 why = "superseded" if configured else "no longer configured"
                 yield RetireUpload(at=0, why=why, upload=upload.id)
         for upload in own:
@@ -93,11 +90,12 @@ def removals(view: View, now: float) -> Iterator[Action]:
     """Yield the deletion of images marked for it, once no node that is on its way needs them."""
     if view.records.unreadable(Node):
         return
-    used = {(node.build, node.provider) for node in view.records.nodes.values()}
     for upload in view.records.uploads.values():
         if upload.state is not UploadState.DELETING or f"provider/{upload.provider}" not in view.leads:
             continue
-        if (upload.build, upload.provider) not in used or _is_missing(view, upload, upload.created):
+        # Without an image it never served: nodes of the same build were made from the image of an earlier upload.
+        needed = bool(upload.image_id) and (upload.build, upload.provider) in view.used_builds
+        if not needed or _is_missing(view, upload, upload.created):
             yield DeleteUpload(at=now, why="it has had its day", upload=upload.id)
 
 

@@ -1,11 +1,12 @@
 """What a planner may look at: the records, what each cloud said last, and what this process is and leads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from nodepool_lite.clouds.driver import Image, Need, Quota, Server
 from nodepool_lite.config.settings import Config, Provider
+from nodepool_lite.model.image import Upload, UploadState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.store.base import Snapshot
@@ -79,7 +80,7 @@ class View:
     running: frozenset[str] = frozenset()
     """Keys of the actions that this process is carrying out."""
     script_digests: Mapping[str, str] = field(default_factory=dict)
-    """Ready-script name -> hash of its content; absent when it is only in the image."""
+    """Label -> hash of its ready-script and of all that goes to the node with it; absent when all is in the image."""
     builder: bool = True
     """Whether this process is a builder: only such a one may touch the files of this host's builds."""
     recipes: Mapping[str, str] = field(default_factory=dict)
@@ -89,8 +90,17 @@ class View:
     build_obstacle: str = ""
     """Why no build may start on this host now (disk nearly full), empty when one may."""
 
+    def shows_the_same(self, other: "View") -> bool:
+        """Tell whether nothing but time distinguishes the two; `attended` is not looked at, it follows from records."""
+        same = all(getattr(self, name) is getattr(other, name) for name in _KEPT)
+        same = same and self.clouds.keys() == other.clouds.keys()
+        same = same and all(cloud is other.clouds[name] for name, cloud in self.clouds.items())
+        return same and all(getattr(self, name) == getattr(other, name) for name in _SMALL)
+
     def nodes(self, *states: NodeState) -> Iterable[Node]:
         """Return the nodes in these states (all, if none is named), the oldest first."""
+        if len(states) == 1:
+            return self._by_state.get(states[0], ())
         return (node for node in self._by_age if not states or node.state in states)
 
     def strangers(self, provider: str) -> int:
@@ -99,7 +109,7 @@ class View:
         cloud = self.clouds.get(provider) if unreadable else None
         return 0 if cloud is None else sum(1 for each in cloud.servers.values() if each.node_id in unreadable)
 
-    def nodes_at(self, provider: str) -> Iterable[Node]:
+    def nodes_at(self, provider: str) -> Sequence[Node]:
         """Return the nodes of a provider, the oldest first."""
         return self._by_provider.get(provider, ())
 
@@ -122,8 +132,29 @@ class View:
         return self.backoff(name, provider.fingerprint) if name in self.records.backoffs else None
 
     @cached_property
+    def needed_builds(self) -> frozenset[str]:
+        """Builds that an upload (at a provider that is still there) or a node was made from and still needs."""
+        providers = {provider.name for provider in self.config.providers}
+        uploads = (each for each in self.records.uploads.values() if each.state is not UploadState.FAILED)
+        kept = {upload.build for upload in uploads if upload.provider in providers}
+        kept |= {upload.rpartition("/")[0] for upload in self.records.unreadable(Upload)}
+        return frozenset(kept | {node.build for node in self.records.nodes.values() if node.build})
+
+    @cached_property
+    def used_builds(self) -> frozenset[tuple[str, str]]:
+        """(build, provider) of every node's image."""
+        return frozenset((node.build, node.provider) for node in self.records.nodes.values())
+
+    @cached_property
     def _by_age(self) -> tuple[Node, ...]:
         return tuple(sorted(self.records.nodes.values(), key=lambda node: (node.created, node.id)))
+
+    @cached_property
+    def _by_state(self) -> Mapping[NodeState, list[Node]]:
+        found: dict[NodeState, list[Node]] = {}
+        for node in self._by_age:
+            found.setdefault(node.state, []).append(node)
+        return found
 
     @cached_property
     def _by_provider(self) -> Mapping[str, list[Node]]:
@@ -131,3 +162,20 @@ class View:
         for node in self._by_age:
             found.setdefault(node.provider, []).append(node)
         return found
+
+
+_KEPT = ("records", "config", "script_digests", "recipes")
+"""Parts of a view that are the same object until they change."""
+_SMALL = (
+    "me",
+    "host",
+    "leads",
+    "led_since",
+    "answered",
+    "checked",
+    "running",
+    "builder",
+    "image_formats",
+    "build_obstacle",
+)
+"""Parts of a view that are made anew each time."""

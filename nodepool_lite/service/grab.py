@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.settings import Config
@@ -32,6 +32,11 @@ ALPHABET = LETTERS + "23456789"
 """Without what is mistaken for something else when read aloud or from paper: 0, 1, i, l and o."""
 
 
+def new_lease_id() -> str:
+    """Return eight random characters that begin with a letter, so that it is never taken for a node's number."""
+    return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(7))
+
+
 @dataclass(frozen=True)
 class Wish:
     """What a user asks for. `lifetime` and `wait` are seconds; None takes the pool's lifetime, and waits for ever."""
@@ -43,11 +48,8 @@ class Wish:
     reason: str = ""
     wait: float | None = None
     public_key: str | None = None
-
-
-def new_lease_id() -> str:
-    """Return eight random characters that begin with a letter, so that it is never taken for a node's number."""
-    return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(7))
+    lease_id: str = field(default_factory=new_lease_id)
+    """The id that its lease will have."""
 
 
 def grab_now(store: Store, config: Config, clock: Clock, wish: Wish) -> Lease | None:
@@ -57,7 +59,7 @@ def grab_now(store: Store, config: Config, clock: Clock, wish: Wish) -> Lease | 
         NoSuchThingError: there is no such label.
         NodepoolError: it can never have as many nodes.
     """
-    lease = _new_lease(config, clock, wish)
+    lease = new_lease(config, clock, wish)
 
     def attempt(records: Snapshot) -> Lease | None:
         last_in_line = lease.but(order=sys.maxsize)
@@ -86,17 +88,17 @@ def grab(store: Store, config: Config, clock: Clock, wish: Wish, tell: Callable[
         NodepoolError: it can never have as many nodes, or somebody cancelled the lease.
         WaitTimeoutError: `wish.wait` is over.
     """
-    lease = _new_lease(config, clock, wish)
+    lease = new_lease(config, clock, wish)
     try:
-        store.transact([Write("create", lease), Write("create", _waiter(lease.id))])
-        return _Wait(store, config, clock, lease, tell).done()
+        store.transact([Write("create", lease), Write("create", new_waiter(lease.id))])
+        return Waiting(store, config, clock, lease, tell).done()
     except (KeyboardInterrupt, SystemExit):
         with suppress(StoreUnavailableError):  # then the waiter's end will tell the launchers
-            _withdraw(store, clock, lease.id, f"cancelled: by {wish.owner}, who waited no longer", keep=False)
+            withdraw(store, clock, lease.id, f"cancelled: by {wish.owner}, who waited no longer", keep=False)
         raise
 
 
-class _Wait:
+class Waiting:
     """One client waiting for one lease. All is done in the caller's thread; the store's thread only wakes it."""
 
     def __init__(self, store: Store, config: Config, clock: Clock, lease: Lease, tell: Callable[[str], None]) -> None:
@@ -116,13 +118,14 @@ class _Wait:
                 changed.clear()
                 left = None if until is None else until - self._clock.now()
                 if left is not None and left <= 0:
-                    return self._time_is_over()
-                found = self._look()
+                    return self.time_is_over()
+                found = self.look()
                 if found is not None:
                     return found
                 changed.wait(left)
 
-    def _look(self) -> Lease | None:
+    def look(self) -> Lease | None:
+        """Return the lease if it is active by now, or can be made so; raises as `done`."""
         if not self._store.connected:
             self._say("ZooKeeper cannot be reached at the moment; waiting for it to come back")
             return None
@@ -141,7 +144,7 @@ class _Wait:
             failure = WaitTimeoutError if lease.end_reason.startswith("expired") else NodepoolError
             raise failure(f"lease {lease.id} for {lease.label} ended while it waited ({lease.end_reason})")
         if lease.id not in records.waiters:
-            self._store.create(_waiter(lease.id))  # the session in which it was made has expired
+            self._store.create(new_waiter(lease.id))  # the session in which it was made has expired
             return None
         waiting = list(records.leases.values())
         for grant in handout(records.nodes, waiting, records.waiters, now):
@@ -156,10 +159,11 @@ class _Wait:
             self._told = sentence
             self._tell(sentence)
 
-    def _time_is_over(self) -> Lease:
+    def time_is_over(self) -> Lease:
+        """End the wait; raises WaitTimeoutError, unless the nodes came in this moment."""
         wait = spoken(round((self._lease.wait_until or 0) - self._lease.created, 3))
         reason = f"expired: no node became free within {wait}"
-        lease = _withdraw(self._store, self._clock, self._lease.id, reason, keep=True)
+        lease = withdraw(self._store, self._clock, self._lease.id, reason, keep=True)
         if lease is not None and lease.state is LeaseState.ACTIVE:
             return lease
         raise WaitTimeoutError(f"{self._lease.label}: no node became free within {wait} ({self._told})")
@@ -174,7 +178,8 @@ def outlook(records: Snapshot, lease: Lease, now: float) -> str:
     return "; ".join([sentence, *(f"the last launch failed: {each.error}" for each in failing)])
 
 
-def _new_lease(config: Config, clock: Clock, wish: Wish) -> Lease:
+def new_lease(config: Config, clock: Clock, wish: Wish) -> Lease:
+    """Return the lease of a wish, waiting and not recorded yet; raises as `grab_now`."""
     label = the_label(config, wish.label)
     most = _capacity(config, label.name, 1 + label.subnodes)
     if most is not None and wish.count > most:
@@ -187,7 +192,7 @@ def _new_lease(config: Config, clock: Clock, wish: Wish) -> Lease:
         wish = replace(wish, public_key=check_public_key(wish.public_key))
     now = clock.now()
     return Lease(
-        id=new_lease_id(),
+        id=wish.lease_id,
         label=label.name,
         count=wish.count,
         owner=wish.owner,
@@ -211,11 +216,12 @@ def _capacity(config: Config, label: str, set_size: int) -> int | None:
     return sum(limit // set_size for limit in known) if len(known) == len(limits) else None
 
 
-def _waiter(lease_id: str) -> Waiter:
+def new_waiter(lease_id: str) -> Waiter:
+    """Return the record that says that this process waits for a lease."""
     return Waiter(id=lease_id, host=socket.gethostname(), pid=os.getpid())
 
 
-def _withdraw(store: Store, clock: Clock, lease_id: str, reason: str, *, keep: bool) -> Lease | None:
+def withdraw(store: Store, clock: Clock, lease_id: str, reason: str, *, keep: bool) -> Lease | None:
     """End the lease if it still waits; if it was served meanwhile, `keep` it or give its nodes back."""
 
     def attempt(records: Snapshot) -> Lease | None:

@@ -17,6 +17,9 @@ from nodepool_lite.store._connection import Connection, Sockets
 CALL_TIMEOUT = 5.0
 """Seconds that a request may take."""
 
+CLOSE_TIMEOUT = 1.0
+"""Seconds that the end of a session may take; without an answer it ends by itself."""
+
 _log = logging.getLogger(__name__)
 _kazoo_log = _log.getChild("kazoo")
 _kazoo_log.setLevel(logging.ERROR)  # every lost connection is told by us, once, and not with each attempt to mend it
@@ -145,7 +148,7 @@ class Link:
             raise reply.error
         return reply.value
 
-    def close(self, wait: float = CALL_TIMEOUT) -> None:
+    def close(self, wait: float = CLOSE_TIMEOUT) -> None:
         """End the session; returns after `wait` seconds even when the server does not answer."""
         with self.lock:
             self._live = False

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from nodepool_lite.model.record import Record
 from nodepool_lite.store.base import PATHS, Snapshot
@@ -18,6 +18,15 @@ class View:
         self._stale: set[type[Record]] = set()
         self._garbage_stale = False
         self._snapshot = Snapshot()
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Return a view that shows what the snapshot shows, and goes on from there."""
+        view = cls()
+        view._records = {kind: dict(getattr(snapshot, path)) for kind, path in PATHS.items()}
+        view._garbage, view._newer = dict(snapshot.garbage), set(snapshot.newer)
+        view._snapshot = snapshot
+        return view
 
     def get(self, kind: type[Record], record_id: str) -> Record | None:
         """Return the record, if it is there."""

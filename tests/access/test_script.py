@@ -49,7 +49,7 @@ def script(
 ) -> ScriptStart:
     """Return a start of a /bin/sh script."""
     content = f"#!/bin/sh\n{text}\n".encode() if isinstance(text, str) else text
-    return ScriptStart(run_id, name, content, hostname, environment or {})
+    return ScriptStart(run_id, name, {} if content is None else {name: content}, hostname, environment or {})
 
 
 def finish(session: Session, run_id: str, seconds: float = 30) -> ScriptStatus:
@@ -134,7 +134,7 @@ def test_many_starts_at_once_run_it_once(guest: Guest, session: Session, key: Ke
 def test_a_start_that_died_before_the_script_ran_is_made_good(guest: Guest, session: Session) -> None:
     """Killed after the upload, wherever: the next start runs the script, once."""
     run = script("half", "echo once >> ~/half-runs")
-    body = start_program("half", "0123456789ab", name=run.name, content=run.content, hostname="h", environment={})
+    body = start_program("half", "0123456789ab", name=run.name, files=run.files, hostname="h", environment={})
     before, _, _ = body.partition("setsid sh")
     session.run(RUNNER, 20, program(before + "\nkill -9 $$", "mark"))
     assert not poll_script(session, "half", 0).started
@@ -242,6 +242,18 @@ def test_a_changed_script_replaces_the_one_of_the_image(guest: Guest, session: S
     assert finish(session, "changed").output == b"new\n"
 
 
+def test_what_a_script_needs_is_beside_it(session: Session) -> None:
+    """A library to source, a program to call: both in the working directory, executable."""
+    files = {
+        "uses.sh": b"#!/bin/bash\n. ./lib.sh\n./tool.sh\n",
+        "lib.sh": b"echo library\n",
+        "tool.sh": b"#!/bin/sh\necho tool\n",
+    }
+    start_script(session, ScriptStart("beside", "uses.sh", files, "h", {}))
+    assert finish(session, "beside").output == b"library\ntool\n"
+    assert session.script("ls -A /opt/nodepool-scripts", 20).stdout.find(b".new") == -1
+
+
 def test_without_sudo_the_script_goes_to_the_home_directory(own_guest: Guest, key: KeyPair) -> None:
     """A user who may write nowhere else still runs ready-scripts."""
     session = connect(own_guest.target(NO_SUDO), key, 20)
@@ -306,7 +318,7 @@ def test_no_character_of_names_and_values_means_anything(
     run_id = f"quoted-{number}"
     text = 'printf "%s\\0%s\\0%s" "$0" "$1" "$NODEPOOL_VALUE"; sudo rm -- "$0"'
     content = f"#!/bin/sh\n{text}\n".encode()
-    start_script(session, ScriptStart(run_id, name, content, hostname, {"NODEPOOL_VALUE": value}))
+    start_script(session, ScriptStart(run_id, name, {name: content}, hostname, {"NODEPOOL_VALUE": value}))
     wait = 'cd "$HOME/.nodepool/run" && until [ -e RUN/status ]; do sleep 0.05; done; cat RUN/output; rm -r RUN'
     output = session.script(wait.replace("RUN", run_id), 30)
     assert output.stdout.decode().split("\0") == [f"./{name}", hostname, value]
@@ -323,6 +335,7 @@ def test_no_character_of_names_and_values_means_anything(
         ({"name": ""}, "without a directory"),
         ({"name": ".."}, "without a directory"),
         ({"name": "a\nb"}, "without a directory"),
+        ({"files": {"a/b": b""}}, "without a directory"),
         ({"hostname": "a\nb"}, "line break"),
         ({"environment": {"PATH": "/tmp"}}, r"NODEPOOL_\*"),
         ({"environment": {"NODEPOOL_A;id": ""}}, r"NODEPOOL_\*"),
@@ -331,7 +344,7 @@ def test_no_character_of_names_and_values_means_anything(
 )
 def test_what_can_be_no_run_is_refused(fields: dict[str, object], words: str) -> None:
     """Before anything is sent to a node."""
-    values: dict[str, object] = {"run_id": "1-1", "name": "x", "content": None, "hostname": "h", "environment": {}}
+    values: dict[str, object] = {"run_id": "1-1", "name": "x", "files": {}, "hostname": "h", "environment": {}}
     with pytest.raises(ValueError, match=words):
         ScriptStart(**(values | fields))  # type: ignore[arg-type]
 

@@ -5,6 +5,7 @@ import pytest
 from nodepool_lite.model.errors import TryAgainLaterError
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.plan.actions import CreateServer, ListImages, ListServers, StartBuild, StartUpload
+from nodepool_lite.service.nodes import delete
 from nodepool_lite.testing import LABEL, PROVIDER
 from tests.actions.conftest import MakeWorld
 from tests.world import HeldWorkers, World
@@ -38,6 +39,23 @@ def test_a_passing_failure_costs_a_moment_and_no_node(make_world: MakeWorld) -> 
     world.run(120)
     assert [node.state for node in world.nodes()] == [NodeState.READY]
     assert world.nodes()[0].tries == 4
+
+
+def test_what_a_node_waits_for_is_in_its_history(make_world: MakeWorld) -> None:
+    """Each trouble once, when its server is asked for and when it is deleted."""
+    world = make_world()
+    for _ in range(2):
+        world.cloud.fail_next(TryAgainLaterError("overloaded"), "create_server")
+    world.run(120)
+    (node,) = world.nodes(NodeState.READY)
+    assert [event.reason for event in node.history].count("overloaded") == 1
+    for _ in range(3):
+        world.cloud.fail_next(TryAgainLaterError("asleep"), "delete_server")
+    delete(world.store, node.id, who="alice", now=world.clock.now())
+    world.run(4)
+    assert [event.reason for event in world.records.nodes[node.id].history][-2:] == ["deleted: by alice", "asleep"]
+    world.run(60)
+    assert node.id not in world.records.nodes
 
 
 def test_a_full_cloud_is_tried_again_soon_enough_when_room_may_come_any_time(make_world: MakeWorld) -> None:

@@ -3,7 +3,7 @@
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.service import images
-from nodepool_lite.testing import LABEL
+from nodepool_lite.testing import LABEL, make_build
 from tests.actions.conftest import MakeWorld
 from tests.world import World
 
@@ -71,6 +71,16 @@ def test_an_interrupted_build_leaves_no_file(make_world: MakeWorld) -> None:
     world.run(10)
     assert world.records.builds[orphan.id].state is BuildState.FAILED
     assert files(world) == [f"{LABEL}-0000000000.qcow2"]
+
+
+def test_an_interrupted_build_of_another_host_is_left_to_that_host(make_world: MakeWorld) -> None:
+    """Only its own builder can remove what it left there, and its record tells of that until then."""
+    world = make_world()
+    there = make_build(0, builder="builder-2", state=BuildState.BUILDING, files=())
+    world.store.create(there)
+    world.run(10)
+    assert world.records.builds[there.id].state is BuildState.DELETING
+    assert world.nodes(NodeState.READY)
 
 
 def test_an_image_that_somebody_removed_is_uploaded_again(make_world: MakeWorld) -> None:

@@ -15,6 +15,7 @@ from nodepool_lite.cli.listing import Column, Shape, render
 from nodepool_lite.model.image import BuildState, ImageFile, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import NodeState, ScriptRun
+from nodepool_lite.model.pool import Backoff
 from nodepool_lite.testing import NOW, make_build, make_lease, make_node, make_upload, numbered
 
 from .conftest import PROGRAM, Desk, RealPool
@@ -99,14 +100,29 @@ def test_builds_and_uploads_in_their_lists(desk: Desk) -> None:
             make_node(1, state=NodeState.PREPARING, script=ScriptRun(name="x", run_id="r", started=NOW, step="3/9")),
             "3/9",
         ),
+        (make_node(1, state=NodeState.BUILDING).noted(NOW, "the cloud is busy"), "the cloud is busy"),
+        (make_node(1, state=NodeState.BUILDING), ""),
         (make_node(1, primary=numbered(7)), "sub-node of 0000000007"),
         (make_node(1), ""),
     ],
 )
 def test_the_comment_says_what_matters_in_a_state(desk: Desk, node: object, comment: str) -> None:
-    """Why it is held, why it failed, how far the script is."""
+    """Why it is held, why it failed, how far the script is, what it waits for."""
     desk.store.create(node)
     assert desk.json("list", "--column", "Comment") == [{"Comment": comment}]
+
+
+def test_the_list_tells_why_there_are_not_more(desk: Desk) -> None:
+    """On stderr, with the next try, and only of labels that lack nodes."""
+    trouble = {"failures": 1, "since": NOW, "last": NOW, "next_try": NOW + 90}
+    for label in ("debian-12", "rdo"):
+        desk.store.create(Backoff(id=f"launch/{label}@local", error=f"no network for {label}", **trouble))
+    result = desk.run("list", "-f", "value")
+    assert result.stdout == ""
+    assert result.stderr.startswith("nodepool-lite: label debian-12: no network for debian-12 (next try in 1m30s, at ")
+    assert len(result.stderr.splitlines()) == 1
+    desk.store.create(make_node(1))
+    assert desk.run("list").stderr == ""
 
 
 def test_machine_formats_agree(desk: Desk) -> None:

@@ -8,6 +8,8 @@ import http.client
 import json
 import re
 import socket
+import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +43,10 @@ class Call:
     """Monotonic seconds at which it came in."""
     body: bytes
     status: int
+    rule: "Rule | None" = None
+    """What was done to it."""
+    size: int = 0
+    """Bytes of the answer's body."""
 
     @property
     def json(self) -> Any:
@@ -69,6 +75,8 @@ class Rule:
     """What becomes of the real answer."""
     rewrite: Callable[[str], str] | None = None
     """What becomes of the path and query on their way to the service."""
+    midway: Callable[[], None] | None = None
+    """What is done once the first part of the body went on."""
     seen: int = 0
 
     def matches(self, method: str, path: str) -> bool:
@@ -87,6 +95,8 @@ class FaultProxy:
 
     upstreams: Mapping[str, str]
     """Service name -> the real endpoint, without the version."""
+    tls: ssl.SSLContext | None = None
+    """Speaks TLS with clients, if given."""
     calls: list[Call] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -119,6 +129,8 @@ class FaultProxy:
         """Listen on a free port of loopback during this block."""
         handler = type("Handler", (_Handler,), {"proxy": self})
         server = _Server(("127.0.0.1", 0), handler)
+        if self.tls is not None:  # the handshake is left to the thread of each connection
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -131,7 +143,7 @@ class FaultProxy:
 
     def url(self, service: str, version: str) -> str:
         """Return by which URL a service is reached through the proxy."""
-        return f"http://127.0.0.1:{self.port}/{service}/{version}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/{service}/{version}"
 
 
 def refusal(status: int, message: str = "said by the proxy", **headers: str) -> Reply:
@@ -150,6 +162,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over clients that go away, and those that do not like our certificate."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -164,12 +181,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = bytearray()
         try:
             reply = self._reply(path, rule, body)
-            status = reply.status
+            status, size = reply.status, len(reply.body)
         except Cut:
-            status = 0
+            status, size = 0, 0
         service = path.partition("/")[0]
         with self.proxy.lock:
-            self.proxy.calls.append(Call(service, self.command, path, at, bytes(body), status))
+            self.proxy.calls.append(Call(service, self.command, path, at, bytes(body), status, rule, size))
         if status == 0:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -186,9 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
                 body.extend(block)
             return rule.answer
         if rule is not None and rule.cut == "before":
+            body.extend(next(self._body(), b""))
             raise Cut
         rule = rule or Rule(self.command, "")
-        reply = self._forward(path, body, middle=rule.cut == "middle", rewrite=rule.rewrite)
+        reply = self._forward(path, body, rule)
         if rule.cut == "after":
             raise Cut
         return rule.change(reply) if rule.change is not None else reply
@@ -209,12 +227,10 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(block)
             yield block
 
-    def _forward(
-        self, path: str, body: bytearray, *, middle: bool, rewrite: Callable[[str], str] | None = None
-    ) -> Reply:
-        """Let the real service answer; `middle` stops in the middle of the request's body."""
+    def _forward(self, path: str, body: bytearray, rule: Rule) -> Reply:
+        """Let the real service answer."""
         service, _, rest = path.partition("/")
-        rest = rewrite(rest) if rewrite is not None else rest
+        rest = rule.rewrite(rest) if rule.rewrite is not None else rest
         target = urlsplit(self.proxy.upstreams[service])
         upstream = http.client.HTTPConnection(target.hostname or "", target.port or 80, timeout=300)
         try:
@@ -229,10 +245,13 @@ class _Handler(BaseHTTPRequestHandler):
             for block in self._body():
                 if len(body) < _BLOCK:
                     body.extend(block)
-                if middle:
+                if rule.cut == "middle":
                     upstream.send(block[: len(block) // 2])
                     raise Cut
                 upstream.send(b"%x\r\n%s\r\n" % (len(block), block) if chunked else block)
+                midway, rule.midway = rule.midway, None
+                if midway is not None:
+                    midway()
             if chunked:
                 upstream.send(b"0\r\n\r\n")
             response = upstream.getresponse()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nodepool_lite.clouds.qemu import QemuDriver, command, configdrive, locks, ports, programs, qmp, records
+from nodepool_lite.clouds.qemu import QemuDriver, command, configdrive, locks, ports, programs, qmp, records, setnet
 from nodepool_lite.clouds.qemu.records import ServerRecord
 from nodepool_lite.model.errors import BadRequestError, CapacityError, TryAgainLaterError
 
@@ -61,6 +61,50 @@ def test_each_server_has_a_hardware_address_of_its_own() -> None:
     assert command.mac("a").startswith("52:54:00:")
 
 
+def member(number: int, set_id: str = "0000000007", pool_id: str = "pool-1") -> ServerRecord:
+    """Return the record of one server of a set."""
+    changes = {"id": f"{number:016x}", "node_id": f"{number:010d}", "set_id": set_id, "pool_id": pool_id}
+    return RECORD.model_copy(update=changes)
+
+
+def test_the_servers_of_a_set_share_a_network_that_no_other_set_has() -> None:
+    """Multicast on loopback; the group and port follow from the pool and the set alone."""
+
+    def network(record: ServerRecord) -> str:
+        (found,) = (each for each in setnet.arguments(record) if each.startswith("socket,"))
+        return found
+
+    assert network(member(7)) == network(member(8))
+    assert network(member(7)).endswith("localaddr=127.0.0.1")
+    others = {network(member(7, "0000000009")), network(member(7, pool_id="pool-2"))}
+    assert network(member(7)) not in others
+    assert len(others) == 2
+    assert setnet.arguments(RECORD) == []
+
+
+def test_the_servers_of_a_set_have_different_addresses_on_their_network() -> None:
+    """Whatever their numbers are, and hardware addresses unlike those of the first interface."""
+    for first in (1, 254, 65530, 9999999000):
+        servers = [member(first + each) for each in range(10)]
+        addresses = {setnet.address(each) for each in servers}
+        assert len(addresses) == len({setnet.mac(each) for each in servers}) == 10
+        assert all(address and address.startswith("198.19.") for address in addresses)
+    assert setnet.mac(member(1)) != command.mac(member(1).id)
+    assert setnet.address(RECORD) is None
+
+
+def test_the_config_drive_tells_a_server_of_its_set(tmp_path: Path) -> None:
+    """In the words of nodepool-firstboot, and in those of cloud-init."""
+    record = member(7)
+    configdrive.write(tmp_path / "config.img", spec("image-1", set_id=record.set_id), record)
+    meta = json.loads(read_from(tmp_path / "config.img", "/openstack/latest/meta_data.json"))["meta"]
+    assert meta["nodepool_set_mac"] == setnet.mac(record)
+    assert meta["nodepool_set_address"] == f"{setnet.address(record)}/16"
+    data = json.loads(read_from(tmp_path / "config.img", "/openstack/latest/network_data.json"))
+    assert [each["ethernet_mac_address"] for each in data["links"]] == [command.mac(record.id), setnet.mac(record)]
+    assert [each["type"] for each in data["networks"]] == ["ipv4_dhcp", "ipv4"]
+
+
 def read_from(drive: Path, name: str) -> bytes:
     """Return a file's content from an ext2 image, without mounting it."""
     return subprocess.run(
@@ -75,12 +119,12 @@ def test_the_config_drive_has_openstack_s_layout_and_label(tmp_path: Path) -> No
     drive = tmp_path / "config.img"
     asked = spec("image-1", user_data="#cloud-config\nssh_deletekeys: true\n", meta={"flavour": "sweet"})
 
-    configdrive.write(drive, asked, "server-1")
+    configdrive.write(drive, asked, RECORD)
 
     assert drive.read_bytes()[1024 + 120 : 1024 + 136].rstrip(b"\0") == b"config-2"
     assert read_from(drive, "/openstack/latest/user_data").decode() == asked.user_data
     metadata = json.loads(read_from(drive, "/openstack/latest/meta_data.json"))
-    assert (metadata["uuid"], metadata["hostname"]) == (command.machine_uuid("server-1"), asked.name)
+    assert (metadata["uuid"], metadata["hostname"]) == (command.machine_uuid(RECORD.id), asked.name)
     assert metadata["meta"] == {
         "flavour": "sweet",
         "nodepool_pool_id": "pool-1",
@@ -95,7 +139,7 @@ def test_the_config_drive_has_openstack_s_layout_and_label(tmp_path: Path) -> No
 def test_the_config_drive_keeps_its_secrets(tmp_path: Path) -> None:
     """It holds the node's host key: nobody else on the host reads it, and no copy stays beside it."""
     drive = tmp_path / "config.img"
-    configdrive.write(drive, spec("image-1", user_data="secret"), "server-1")
+    configdrive.write(drive, spec("image-1", user_data="secret"), RECORD)
 
     assert stat.S_IMODE(drive.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [drive]
@@ -104,7 +148,7 @@ def test_the_config_drive_keeps_its_secrets(tmp_path: Path) -> None:
 def test_the_config_drive_has_room_for_large_user_data(tmp_path: Path) -> None:
     """User data may hold whole scripts."""
     text = "#!/bin/sh\n" + "# a line of a long script\n" * 100_000
-    configdrive.write(tmp_path / "config.img", spec("image-1", user_data=text), "server-1")
+    configdrive.write(tmp_path / "config.img", spec("image-1", user_data=text), RECORD)
 
     assert read_from(tmp_path / "config.img", "/openstack/latest/user_data").decode() == text
 

@@ -1,13 +1,17 @@
 """The simulated cloud misbehaves as it is told to, and only by the clock."""
 
+from pathlib import Path
+
 import pytest
 
-from nodepool_lite.clouds.driver import ServerState
+from nodepool_lite.clouds.driver import ImageSpec, ServerState
 from nodepool_lite.clouds.simulated import SimulatedCloud, SimulatedDriver, SimulatedOptions, parse_options
 from nodepool_lite.model.errors import BadRequestError, CapacityError, TryAgainLaterError
 from nodepool_lite.testing import FakeClock
 
 from .worlds import spec
+
+IMAGE = ImageSpec(pool_id="pool-1", upload_id="tiny/1", name="tiny", path=Path("tiny.raw"), format="raw", sha256="")
 
 
 def opened(clock: FakeClock | None = None, **options: object) -> SimulatedDriver:
@@ -168,3 +172,34 @@ def test_options_are_read_as_they_are_written_in_the_file() -> None:
     assert parse_options({"boot-time": 3, "max-servers": 2}).boot_time == 3
     with pytest.raises(BadRequestError, match="boot-tyme"):
         parse_options({"boot-tyme": 3})
+
+
+def test_an_upload_that_was_cut_short_leaves_an_image_that_is_not_ready() -> None:
+    """Such a one is found by its marks; the next upload of the same name does not take it for its own."""
+    driver = opened()
+
+    def cut_short(_percent: int) -> None:
+        raise TryAgainLaterError("the builder stops")
+
+    with pytest.raises(TryAgainLaterError):
+        driver.upload_image(IMAGE, cut_short)
+    (left,) = driver.list_images()
+    assert not left.ready
+
+    again = driver.upload_image(IMAGE, lambda _: None)
+
+    assert [(each.id, each.ready) for each in driver.list_images()] == [(again, True)]
+    assert again != left.id
+
+
+def test_an_image_that_is_removed_while_it_is_uploaded_is_no_image() -> None:
+    """Whoever uploads hears of it."""
+    driver = opened()
+
+    def removed(_percent: int) -> None:
+        for each in driver.list_images():
+            driver.delete_image(each.id)
+
+    with pytest.raises(TryAgainLaterError, match="removed"):
+        driver.upload_image(IMAGE, removed)
+    assert not driver.list_images()

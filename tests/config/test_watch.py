@@ -1,6 +1,5 @@
 """Noticing changes of the configuration and its scripts, and finding what ships with the package."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from nodepool_lite.config import shipped
-from nodepool_lite.config.load import load_or_raise
-from nodepool_lite.config.watch import ConfigFile, find_script, script_digest
+from nodepool_lite.config.watch import ConfigFile
 from tests.config.conftest import BASE, DATA
 
 Write = Callable[[str], Path]
@@ -64,33 +62,6 @@ def test_the_secure_file_is_watched(write: Write, tmp_path: Path) -> None:
     file.load()
     secure.write_text("zookeeper-servers: [{host: z}]\n")
     assert file.changed()
-
-
-def test_a_script_is_found_in_scripts_dir_before_the_shipped_ones(write: Write, tmp_path: Path) -> None:
-    """The operator's script of the same name wins; one that ships is found without any `scripts-dir`."""
-    plain = load_or_raise(write(BASE), {})
-    assert find_script(plain, "hello.sh") == shipped.scripts_dir() / "hello.sh"
-    (tmp_path / "hello.sh").write_text("mine")
-    own = load_or_raise(write(BASE + "scripts-dir: .\n"), {})
-    assert find_script(own, "hello.sh") == tmp_path / "hello.sh"
-    assert script_digest(own, "hello.sh") == hashlib.sha256(b"mine").hexdigest()
-    assert script_digest(own, "hello.sh") != script_digest(plain, "hello.sh")
-
-
-def test_a_script_that_is_not_on_this_host_has_no_digest(write: Write) -> None:
-    """Nothing is found for no name, an unknown one, or one that points elsewhere."""
-    config = load_or_raise(write(BASE), {})
-    for name in ("", "none.sh", "../quickstart.yaml", "/etc/passwd", ".."):
-        assert find_script(config, name) is None
-        assert script_digest(config, name) == ""
-
-
-@pytest.mark.parametrize("place", ["/dev/null", "/nowhere", "/tmp/" + "x" * 300])
-def test_a_directory_that_is_none_has_no_scripts(write: Write, place: str) -> None:
-    """It is passed over, and does not end the daemon."""
-    config = load_or_raise(write(f"scripts-dir: {place}\n"), {})
-    assert find_script(config, "none.sh") is None
-    assert script_digest(config, "hello.sh") == script_digest(load_or_raise(write(""), {}), "hello.sh")
 
 
 def test_a_checkout_finds_what_ships_at_its_top_level() -> None:

@@ -177,10 +177,10 @@ def test_outdated_nodes_are_replaced_one_at_a_time_without_going_below_min_ready
     world.config = make_config(
         labels=(Label(name="debian-12", min_ready=2, ready_script="a.sh"),), state_dir=world.config.state_dir
     )
-    world.scripts = {"a.sh": "1"}
+    world.scripts = {"debian-12": "1"}
     world.run(60)
     old = {node.id for node in world.nodes(READY)}
-    world.scripts = {"a.sh": "2"}
+    world.scripts = {"debian-12": "2"}
     for _ in range(120):
         world.run(1)
         assert len(world.nodes(READY)) >= 2
@@ -439,3 +439,16 @@ def test_a_launcher_that_was_away_for_hours_finds_its_nodes_and_goes_on(tmp_path
     assert [each.id for each in world.nodes()] == [each.id for each in world.nodes(READY)] == [node.id]
     assert world.nodes_inside.runs == {node.id: [f"{node.id}-1"]}
     assert world.cloud.calls["create_server"] == 1
+
+
+def test_a_wake_without_news_plans_nothing_anew(world: World) -> None:
+    """A quiet pool costs next to nothing, however many nodes it has; what changes, or comes due, is planned for."""
+    world.run(60)
+    engine = world.launcher.engine
+    world.settle()
+    made = engine._plan
+    engine.step()
+    assert engine._plan is made
+    world.clock.advance(600)
+    engine.step()
+    assert engine._plan is not made

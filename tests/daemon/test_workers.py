@@ -104,6 +104,15 @@ def test_one_thread_does_many_pieces_of_work_in_turn(bench: Bench) -> None:
     assert len(bench.ended) == 20
 
 
+def test_closing_does_not_wait_for_a_list(bench: Bench) -> None:
+    """It only looks, so nothing is lost with it; a creation is waited for, because its answer is."""
+    bench.submit(LIST, "list", waits=True)
+    began = time.monotonic()
+    bench.workers.close(PATIENCE)
+    assert time.monotonic() - began < PATIENCE / 2
+    assert bench.ended == []
+
+
 def test_closing_takes_no_longer_than_it_may_in_all(bench: Bench) -> None:
     """However many threads hang."""
     for number in range(4):

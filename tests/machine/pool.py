@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nodepool_lite.config.load import load_or_raise
@@ -18,6 +18,7 @@ from nodepool_lite.model.image import BuildState, ImageFile
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot, Store
 from nodepool_lite.store.open import open_store
+from nodepool_lite.store.zookeeper import ZooKeeperStore
 from nodepool_lite.testing import make_build
 
 BOOT = 420.0
@@ -25,14 +26,18 @@ BOOT = 420.0
 
 
 class RealPool:
-    """One configuration file, its daemon (started and killed as the test likes) and a watching client."""
+    """One configuration file, its daemon (started and killed as the test likes) and a watching client.
 
-    def __init__(self, config: Path, environ: Mapping[str, str]) -> None:
+    The client reaches ZooKeeper at `hosts`, or else as the configuration says.
+    """
+
+    def __init__(self, config: Path, environ: Mapping[str, str], hosts: str = "") -> None:
         self.config_path = config
         self.environ = {**os.environ, **environ, "NODEPOOL_LITE_CONFIG": str(config)}
         self.config: Config = load_or_raise(config, self.environ)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.log = self.config.state_dir / "daemon.log"
+        self._hosts = hosts
         self._store: Store | None = None
 
     def start(self) -> None:
@@ -46,7 +51,7 @@ class RealPool:
         while self._store is None:
             assert self.daemon.poll() is None, self.log.read_text()
             try:
-                self._store = open_store(self.config, watch=True)
+                self._store = self._connect()
             except StoreUnavailableError:
                 assert time.monotonic() < deadline, self.log.read_text()
 
@@ -75,6 +80,13 @@ class RealPool:
 
     def cli(self, *arguments: str, status: int | None = 0) -> str:
         """Run a command and return its stdout; its exit status must be `status` (any, if None)."""
+        return self._run(arguments, status).stdout
+
+    def said(self, *arguments: str) -> str:
+        """Run a command that has to succeed, and return what it said on stderr."""
+        return self._run(arguments, 0).stderr
+
+    def _run(self, arguments: Sequence[str], status: int | None) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "nodepool_lite", *arguments],
             env=self.environ,
@@ -87,7 +99,7 @@ class RealPool:
         assert status is None or done.returncode == status, (
             f"{arguments}: {done.returncode}: {done.stdout}{done.stderr}"
         )
-        return done.stdout
+        return done
 
     def wait(self, condition: Callable[[Snapshot], bool], seconds: float = BOOT) -> Snapshot:
         """Return the first view that fulfils the condition; fails with the daemon's log when none does."""
@@ -107,15 +119,21 @@ class RealPool:
         seen = self.wait(lambda records: bool(_matching(records, state, other_than)), seconds)
         return _matching(seen, state, other_than)[0]
 
-    def plant(self, image: Path, diskimage: str, fingerprint: str) -> None:
+    def plant(self, image: Path, diskimage: str, fingerprint: str, number: int = 0) -> None:
         """Record a ready build of an image that was built before, as this host's builder would have."""
         assert self._store is not None
         file = ImageFile(format="qcow2", path=str(image), size=image.stat().st_size, sha256=_sha256(image), md5="-")
         build = make_build(
-            0, diskimage=diskimage, state=BuildState.READY, since=time.time(), builder=socket.gethostname()
+            number, diskimage=diskimage, state=BuildState.READY, since=time.time(), builder=socket.gethostname()
         )
         made = {"fingerprint": fingerprint, "files": (file,), "formats": ("qcow2",), "username": "jenkins"}
         self._store.create(build.but(**made))
+
+    @property
+    def store(self) -> Store:
+        """The watching client's store."""
+        assert self._store is not None
+        return self._store
 
     def servers(self) -> list[str]:
         """Return the pids of the machines that run in this pool's state directory."""
@@ -123,6 +141,11 @@ class RealPool:
             ["pgrep", "-f", f"qemu.*{self.config.state_dir}/qemu"], capture_output=True, text=True, check=False
         )
         return listed.stdout.split()
+
+    def _connect(self) -> Store:
+        if self._hosts:
+            return ZooKeeperStore.connect(self._hosts, watch=True)
+        return open_store(self.config, watch=True)
 
     def _disconnect(self) -> None:
         if self._store is not None:

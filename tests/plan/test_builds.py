@@ -10,7 +10,7 @@ from nodepool_lite.model.pool import Member, Request, RequestKind
 from nodepool_lite.plan.actions import DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
 from nodepool_lite.plan.view import View
 from nodepool_lite.testing import LABEL, NOW, PROVIDER, make_build, make_config, make_node, make_upload
-from tests.plan.views import LATER, make_backoff, make_view, planned
+from tests.plan.views import HOST, LATER, make_backoff, make_view, planned
 
 B = BuildState
 ASKED = Request(id="build/debian-12", kind=RequestKind.BUILD, diskimage=LABEL, created=NOW, requester="alice")
@@ -78,20 +78,28 @@ def test_formats_are_those_of_the_diskimage_and_its_providers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "running", "members", "failed"),
+    ("host", "fields", "members", "failed"),
     [
-        pytest.param({}, set(), [], True, id="ours, and nobody is at it"),
-        pytest.param({}, {f"build/{LABEL}"}, [], False, id="ours, at work"),
-        pytest.param({"builder": "other"}, set(), ["other"], False, id="another builder's"),
-        pytest.param({"builder": "other"}, set(), ["third"], True, id="of a builder that is gone"),
+        pytest.param(HOST, {}, [HOST], True, id="ours, and nobody is at it"),
+        pytest.param(HOST, {"running": frozenset({f"build/{LABEL}"})}, [HOST], False, id="ours, at work"),
+        pytest.param(HOST, {"leads": []}, [HOST], True, id="ours, and another one leads by now"),
+        pytest.param(HOST, {"leads": [], "builder": False}, [HOST], False, id="of a builder beside us"),
+        pytest.param(HOST, {}, [HOST, "before"], False, id="of a process of our host that may live"),
+        pytest.param("other", {}, ["other"], False, id="another builder's"),
+        pytest.param("other", {}, ["third"], True, id="of a builder that is gone"),
+        pytest.param("other", {"leads": []}, ["third"], False, id="of one that is gone, and another one leads"),
     ],
 )
 def test_a_build_that_nobody_carries_out_has_failed(
-    fields: dict[str, Any], running: set[str], members: list[str], failed: bool
+    host: str, fields: dict[str, Any], members: list[str], failed: bool
 ) -> None:
-    """Its builder was killed."""
-    builders = [Member(id=each, role="all", host=each, pid=1, started=NOW, software="1") for each in members]
-    found = planned(view(make_build(state=B.BUILDING, **fields), *builders, running=frozenset(running)), FailBuild)
+    """Its builder was killed; who leads by now need not be on its host."""
+    builders = [
+        Member(id=each, role="all", host=HOST if each == "before" else each, pid=1, started=NOW, software="1")
+        for each in members
+    ]
+    build = make_build(state=B.BUILDING, builder=host)
+    found = planned(view(build, *builders, **({"me": f"{HOST}/session"} | fields)), FailBuild)
     assert bool(found) is failed
 
 

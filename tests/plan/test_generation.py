@@ -36,6 +36,7 @@ def labelled(**settings: Any) -> Config:
         pytest.param({"config": changed(min_ram=4096)}, id="more RAM"),
         pytest.param({"config": changed(min_ram=512, flavor_name="m1.tiny")}, id="a flavor"),
         pytest.param({"config": labelled(ready_script="a.sh")}, id="a ready-script"),
+        pytest.param({"config": labelled(verify_script="a.sh")}, id="a verify-script"),
         pytest.param({"config": labelled(subnodes=1)}, id="sub-nodes"),
     ],
 )
@@ -48,10 +49,10 @@ def test_what_shapes_a_node_makes_another_generation(other: dict[str, Any]) -> N
 def test_a_new_upload_or_script_makes_another_generation_of_the_same_configuration() -> None:
     """What failed before may fail again: back-offs stay."""
     config = labelled(ready_script="a.sh")
-    before = source(config=config, script_digests={"a.sh": "1"})
+    before = source(config=config, script_digests={LABEL: "1"})
     for after in (
-        source(config=config, script_digests={"a.sh": "2"}),
-        source(make_upload(2), config=config, script_digests={"a.sh": "1"}),
+        source(config=config, script_digests={LABEL: "2"}),
+        source(make_upload(2), config=config, script_digests={LABEL: "1"}),
     ):
         assert after.generation != before.generation
         assert after.fingerprint == before.fingerprint

@@ -1,6 +1,7 @@
 """The whole plan: the same view gives the same plan, in an order that matters, at a price that grows evenly."""
 
 import sys
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -12,9 +13,11 @@ from nodepool_lite.config.settings import Label
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import NodeState
-from nodepool_lite.plan.actions import EndLease, Grant
-from nodepool_lite.plan.plan import plan
-from nodepool_lite.plan.view import View
+from nodepool_lite.plan.actions import Action, EndLease, Grant
+from nodepool_lite.plan.handout import attendance
+from nodepool_lite.plan.plan import Plan, plan
+from nodepool_lite.plan.view import CloudView, View
+from nodepool_lite.store.base import Snapshot
 from nodepool_lite.testing import NOW, make_build, make_config, make_lease, make_node, make_upload
 from tests.plan.views import LATER, make_backoff, make_view
 
@@ -39,6 +42,7 @@ def views(draw: st.DrawFn) -> View:
             primary=draw(st.sampled_from([None, None, "0000000001"])),
             subnodes=draw(st.sampled_from([(), (), ("0000000002",)])),
             lease=draw(st.sampled_from([None, "lease0"])),
+            hold_until=draw(st.sampled_from([None, NOW + 750.0])),
         )
         for number in range(draw(numbers))
     ]
@@ -48,6 +52,9 @@ def views(draw: st.DrawFn) -> View:
             label=draw(st.sampled_from(LABELS)),
             state=draw(st.sampled_from(list(LeaseState))),
             nodes=draw(st.sampled_from([(), ("0000000000",)])),
+            expires=draw(st.sampled_from([None, NOW + 300.0])),
+            wait_until=draw(st.sampled_from([None, NOW + 5.0, NOW + 800.0])),
+            attended=draw(st.booleans()),
         )
         for number in range(draw(numbers))
     ]
@@ -70,6 +77,33 @@ def test_any_records_give_a_plan_and_always_the_same(view: View, now: float) -> 
     assert all(
         action.why or type(action).__name__ == "TestLogin" or type(action).__name__ == "Prepare" for action in first
     )
+
+
+@settings(max_examples=150, deadline=None)
+@given(views(), st.sampled_from([NOW, LATER, NOW + 700.0]), st.floats(0.0, 0.999))
+def test_a_plan_holds_until_its_next_deadline(view: View, now: float, share: float) -> None:
+    """Time alone changes nothing before that: the loop need not plan anew, nor wake, until then."""
+    leases, waiters = view.records.leases.values(), view.records.waiters
+    view = replace(view, attended=attendance(leases, waiters, {}, now))
+    first = Plan.made(view, now)
+    later = now + share * (min(first.until, now + 5_000.0) - now)
+    assert first.holds(replace(view), later) == (later < first.until)
+    assert timeless(plan(view, later), later) == timeless(first.actions, now)
+
+
+def timeless(actions: list[Action], now: float) -> list[Action]:
+    """Return the actions without the moment of those that are due."""
+    return [replace(action, at=0.0) if action.at <= now else action for action in actions]
+
+
+@pytest.mark.parametrize(
+    "change", [{"records": Snapshot()}, {"leads": frozenset()}, {"clouds": {"local": CloudView()}}]
+)
+def test_a_plan_holds_only_for_what_it_was_made_from(change: dict[str, Any]) -> None:
+    """Whatever else is seen is planned for."""
+    view = make_view(make_node(1))
+    assert Plan.made(view, LATER).holds(replace(view, attended={"lease": LATER}), LATER)
+    assert not Plan.made(view, LATER).holds(replace(view, **change), LATER)
 
 
 def test_a_lease_is_granted_before_it_is_ended() -> None:

@@ -101,6 +101,32 @@ def test_a_list_from_before_the_request_or_just_after_it_proves_nothing(cloud: C
     assert step(ASKED, cloud=cloud) == []
 
 
+AHEAD = LATER + 600.0
+"""What a launcher writes whose clock is ahead of its successor's."""
+LED = {f"provider/{PROVIDER}": NOW}
+
+
+@pytest.mark.parametrize(
+    ("node", "cloud", "expected"),
+    [
+        (ASKED, see(ASKED), MarkBooted),
+        (ASKED, SEEN_EMPTY, CreateServer),
+        (make_node(1, state=S.DELETING), CloudView(listed_at=NOW + 1), ForgetNode),
+        (make_node(1, state=S.FAILED), CloudView(listed_at=NOW + 1), DropServer),
+        (make_node(1), CloudView(listed_at=NOW + 1), FailNode),
+    ],
+    ids=lambda value: value.state.value if isinstance(value, Node) else None,
+)
+def test_a_moment_that_is_still_to_come_is_not_waited_for(
+    node: Node, cloud: CloudView, expected: type[NodeAction]
+) -> None:
+    """Whoever wrote it had a clock that was ahead; a list that was taken since we lead is later."""
+    written = node.but(asked=AHEAD, state_since=AHEAD)
+    assert kinds(step(written, cloud=cloud, led_since=LED)) == [expected]
+    earlier = CloudView(servers=cloud.servers, listed_at=NOW - 1)
+    assert step(written, cloud=earlier, led_since=LED) == []
+
+
 def test_a_server_that_runs_is_taken_up() -> None:
     """Found by its mark: its id is not on record yet."""
     assert kinds(step(ASKED, cloud=see(ASKED))) == [MarkBooted]

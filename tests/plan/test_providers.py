@@ -43,6 +43,7 @@ def cloud(*servers: Server, **fields: Any) -> CloudView:
     [
         (Need(cores=4, ram=1), Quota(cores=9), 2),
         (Need(cores=1, ram=4096), Quota(ram=9000), 2),
+        (Need(cores=1, ram=1, ports=2), Quota(ports=9, ports_used=2), 3),
         (Need(cores=1, ram=1, addresses=1), Quota(addresses=3, addresses_used=2), 1),
         (Need(cores=1, ram=1), Quota(addresses=0), 5),
         (Need(cores=1, ram=1, volumes=1), Quota(volumes=4), 4),
@@ -87,6 +88,23 @@ def test_servers_that_are_younger_than_the_quotas_figures_come_on_top(asked_for:
     quota = Quota(servers=3, servers_used=1, at=NOW)
     view = make_view(node, config=make_config(min_ready=9), clouds={PROVIDER: see(node, quota=quota)})
     assert len(launched(view)) == room
+
+
+@pytest.mark.parametrize(("ignored", "room"), [(False, 1), (True, 3)])
+def test_a_wish_for_which_the_quota_has_no_room_any_more_is_not_asked_for(ignored: bool, room: int) -> None:
+    """The limit was lowered since, or the planner is one that does not know it: the label goes elsewhere, or waits."""
+    config = make_config(min_ready=4)
+    provider = config.providers[0]
+    pool = provider.pools[0].model_copy(update={"ignore_provider_quota": ignored})
+    config = config.model_copy(update={"providers": (provider.model_copy(update={"pools": (pool,)}),)})
+    wishes = [make_node(each, state=S.BUILDING) for each in (1, 2, 3)]
+    asked = make_node(4, state=S.BUILDING, asked=NOW + 4, attempt="a4")
+    seen = cloud(quota=Quota(servers=6, servers_used=4, at=NOW))
+    view = make_view(*wishes, asked, config=config, clouds={PROVIDER: seen})
+    assert len(planned(view, CreateServer)) == room
+    refused = planned(view, FailNode)
+    assert len(refused) == 3 - room
+    assert all(each.wait is Wait.FOR_ROOM and "quota of local for servers is used up" in each.why for each in refused)
 
 
 def two_providers() -> Config:

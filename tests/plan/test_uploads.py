@@ -58,6 +58,8 @@ GOOD = with_files(BUILT, "qcow2")
         pytest.param([GOOD, make_upload(state=U.FAILED)], {}, False, id="a failed one goes first"),
         pytest.param([GOOD, make_upload(state=U.DELETING)], {}, False, id="a deleted one goes first"),
         pytest.param([GOOD], {"host": "other"}, False, id="its files are elsewhere"),
+        pytest.param([GOOD], {"leads": []}, True, id="its files are here, and another builder leads"),
+        pytest.param([GOOD], {"builder": False}, False, id="its files are here, and this is no builder"),
         pytest.param([GOOD], {"config": config(pause=True)}, False, id="paused"),
         pytest.param([GOOD, ASKED], {"config": config(pause=True)}, True, id="paused, and asked for"),
         pytest.param([GOOD, backoff()], {}, False, id="backing off"),
@@ -135,9 +137,17 @@ def test_uploads_that_nobody_needs_go(records: list[Any], retired: set[int]) -> 
     assert {int(each.upload.split("/")[1]) for each in found} == retired
 
 
-@pytest.mark.parametrize(("nodes", "deleted"), [([], True), ([make_node(1)], False)])
-def test_an_image_is_deleted_once_no_node_needs_it(nodes: list[Any], deleted: bool) -> None:
+@pytest.mark.parametrize(
+    ("image_id", "nodes", "deleted"),
+    [
+        pytest.param("image-1", [], True, id="no node"),
+        pytest.param("image-1", [make_node(1)], False, id="a node"),
+        pytest.param("", [make_node(1)], True, id="a node of an earlier upload: this one never came to an image"),
+    ],
+)
+def test_an_image_is_deleted_once_no_node_needs_it(image_id: str, nodes: list[Any], deleted: bool) -> None:
     """By the launcher that drives its provider."""
-    records = [make_upload(state=U.DELETING), *nodes]
-    assert bool(planned(view(*records), DeleteUpload)) is deleted
+    records = [make_upload(state=U.DELETING, image_id=image_id), *nodes]
+    unseen = {PROVIDER: CloudView()}
+    assert bool(planned(view(*records, clouds=unseen), DeleteUpload)) is deleted
     assert not planned(view(*records, leads=["planner", "builder"]), DeleteUpload)

@@ -306,7 +306,7 @@ class Universe:
         path = self.world.config.state_dir
         match self.random.randrange(5):
             case 0:
-                self.world.scripts = {"prepare.sh": str(self._generations)}
+                self.world.scripts = {"web": str(self._generations), "pair": str(self._generations)}
             case 1:
                 self.world.recipes = dict.fromkeys(self.world.recipes, f"recipe-{self._generations}")
             case 2:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nodepool_lite.model.errors import StoreUnavailableError
+from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.pool import Member
 from nodepool_lite.store.base import Write
 from nodepool_lite.store.memory import MemoryServer
@@ -82,3 +82,65 @@ def test_a_lost_reply_leaves_the_caller_in_doubt_about_what_was_done() -> None:
         store.create_numbered(make_node())
     store.create(make_node(7))
     assert len(store.snapshot().nodes) == 3
+
+
+def test_news_that_is_held_up_comes_when_it_is_let_through() -> None:
+    """Own writes are in the view at once; those of others, and the call of the subscribers, only then."""
+    server = MemoryServer()
+    store, other = server.connect(), server.connect()
+    node = store.create(make_node(1))
+    heard: list[int] = []
+    with store.subscribe(lambda: heard.append(len(store.snapshot().nodes))):
+        store.hold()
+        other.update(node.noted(1.0, "changed"))
+        other.create(make_node(2))
+        mine = store.create(make_node(3))
+        assert store.snapshot().nodes == {node.id: node, mine.id: mine}
+        store.delete(mine)
+        assert store.snapshot().nodes == {node.id: node}
+        with pytest.raises(StoreConflictError):
+            store.update(node.noted(2.0, "late"))
+        assert heard == [2, 1]
+        store.hear()
+    assert heard[-1] == 2
+    assert store.snapshot() == other.snapshot() == store.read()
+
+
+def test_a_silent_server_does_what_it_was_asked_once_it_goes_on() -> None:
+    """Meanwhile the client knows of nothing: it counts as connected, and its view stays."""
+    server = MemoryServer()
+    store, other = server.connect(), server.connect()
+    node = store.create(make_node(5))
+    store.fall_silent()
+    calls: list[Callable[[], object]] = [
+        store.read,
+        lambda: store.update(node.noted(1.0, "late")),
+        lambda: store.update(node.noted(2.0, "refused")),
+        lambda: store.create_numbered(make_node()),
+    ]
+    for call in calls:
+        with pytest.raises(StoreUnavailableError, match="did not answer"):
+            call()
+    assert store.connected
+    assert store.snapshot().nodes == other.snapshot().nodes == {node.id: node}
+    store.reconnect()
+    assert len(store.snapshot().nodes) == 2
+    assert store.snapshot().nodes[node.id].history[-1].reason == "late"
+
+
+def test_a_session_that_expires_in_silence_takes_its_unanswered_writes_along() -> None:
+    """The client goes on believing in what is over until it hears from the server."""
+    server = MemoryServer()
+    store, other = server.connect(), server.connect()
+    session = store.session
+    store.create(MEMBER)
+    store.fall_silent()
+    with pytest.raises(StoreUnavailableError):
+        store.create(make_node(1))
+    store.expire()
+    assert not other.snapshot().members
+    assert (store.connected, store.session, list(store.snapshot().members)) == (True, session, [MEMBER.id])
+    store.reconnect()
+    assert store.session != session
+    assert store.snapshot() == other.snapshot()
+    assert not store.snapshot().nodes

@@ -382,6 +382,21 @@ def test_a_hung_server_is_given_up_in_time(server: EmbeddedZooKeeper, monkeypatc
     store.close()
 
 
+def test_closing_does_not_wait_for_a_hung_server(server: EmbeddedZooKeeper) -> None:
+    """A daemon that is told to stop has seconds in all, and its session ends by itself."""
+    store = ZooKeeperStore.connect(server.start(), watch=True)
+    assert server.pid
+    os.kill(server.pid, signal.SIGSTOP)
+    while not _stopped(server.pid):
+        time.sleep(0.01)
+    try:
+        began = time.monotonic()
+        store.close()
+        assert time.monotonic() - began < 1.5
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
 def test_the_daemon_waits_for_a_server_that_comes_later(server: EmbeddedZooKeeper) -> None:
     """A store that was started before its server is connected once that runs."""
     address = server.start()

@@ -5,12 +5,17 @@ from collections.abc import Sequence
 import click
 
 from nodepool_lite.cli.app import App
+from nodepool_lite.cli.failures import note
+from nodepool_lite.cli.layout import one_line
 from nodepool_lite.cli.lazy import Exemplary
 from nodepool_lite.cli.listing import Column
 from nodepool_lite.cli.options import Listing, listing
-from nodepool_lite.cli.times import age
+from nodepool_lite.cli.times import age, when
 from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.model.pool import Backoff
+from nodepool_lite.service.status import status
+from nodepool_lite.store.base import Store
 
 
 def columns(clock: Clock) -> Sequence[Column[Node]]:
@@ -45,6 +50,8 @@ def comment(node: Node) -> str:
             return node.script.step or node.script.name
         case NodeState.DELETING if node.history:
             return node.history[-1].reason
+        case NodeState.BUILDING if len(node.history) > 1:
+            return node.history[-1].reason  # the first one is why it is wanted
     return f"sub-node of {node.primary}" if node.primary else ""
 
 
@@ -61,7 +68,22 @@ def comment(node: Node) -> str:
 @listing
 @click.pass_obj
 def command(app: App, listing: Listing) -> None:
-    """Print the nodes, the oldest first. Age (DD:HH:MM:SS) is the time in the present state."""
+    """Print the nodes, the oldest first. Age (DD:HH:MM:SS) is the time in the present state.
+
+    On stderr, why there are not more: what keeps a label from having the nodes that it should have.
+    """
     listing.show(
-        app, (Node,), columns(app.clock), lambda records: sorted(records.nodes.values(), key=lambda node: node.id)
+        app,
+        (Node, Backoff),
+        columns(app.clock),
+        lambda records: sorted(records.nodes.values(), key=lambda node: node.id),
+        lambda store, records: _tell_what_is_missing(app, store) if records.backoffs else None,
     )
+
+
+def _tell_what_is_missing(app: App, store: Store) -> None:
+    """Say why labels have fewer nodes than they should, and when that is tried again."""
+    for label in status(store.read(), app.config).labels:
+        if label.error and label.ready < label.wanted:
+            again = "" if label.next_try is None else f" (next try {when(label.next_try, app.clock.now())})"
+            note(f"label {label.name}: {one_line(label.error)}{again}")

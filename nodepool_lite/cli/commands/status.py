@@ -11,7 +11,7 @@ from nodepool_lite.cli.app import App
 from nodepool_lite.cli.lazy import Exemplary
 from nodepool_lite.cli.listing import to_json, to_yaml
 from nodepool_lite.cli.options import format_option, keep_showing
-from nodepool_lite.cli.times import local, short, stamp
+from nodepool_lite.cli.times import short, stamp, when
 from nodepool_lite.service.status import ImageStatus, LabelStatus, ProviderStatus, Status, status
 from nodepool_lite.store.base import Snapshot
 
@@ -137,7 +137,7 @@ def _troubles(page: Status, now: float) -> Iterator[str]:
     for kind, each in causes:
         if each.error and each.error not in seen:
             seen.add(each.error)
-            again = "" if each.next_try is None else f" (next try {_when(each.next_try, now)})"
+            again = "" if each.next_try is None else f" (next try {when(each.next_try, now)})"
             yield f"{kind} {each.name}: {layout.one_line(each.error)}{again}"
     for member in page.members:
         if member.config_error:
@@ -146,10 +146,6 @@ def _troubles(page: Status, now: float) -> Iterator[str]:
         if member.notice:
             yield f"{member.role} on {member.host}: {layout.one_line(member.notice)}"
     yield from (f"unreadable record {layout.one_line(each)}" for each in page.unreadable)
-
-
-def _when(moment: float, now: float) -> str:
-    return "now" if moment <= now else f"in {short(moment - now)}, at {local(moment)}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:

@@ -154,11 +154,7 @@ class Api:
 
     def has(self, service: Service) -> bool:
         """Tell whether the cloud's catalogue has a service; raises CloudError when that cannot be read."""
-        self._opened()
-        try:
-            return bool(self._endpoint(service))
-        except BadRequestError:
-            return False
+        return bool(self._found(service))
 
     def project_id(self) -> str:
         """Return the id of the project that clouds.yaml leads to; raises CloudError."""
@@ -236,8 +232,9 @@ class Api:
     def _opened(self) -> tuple[CloudRegion, Session]:
         with self._lock:
             if self._region is None or self._session is None:
-                found = region.region(self._cloud, self._region_name, region.find(self._cloud, self._beside))
-                self._session = session = found.get_session()
+                file = region.find(self._cloud, self._beside)
+                found, self._session = region.opened(self._cloud, self._region_name, file)
+                session = self._session
                 self._own_timeout, session.timeout = session.timeout, session.timeout or TOKEN_TIMEOUT
                 for scheme in ("http://", "https://"):
                     session.session.mount(scheme, TCPKeepAliveAdapter(pool_maxsize=_CONNECTIONS))
@@ -247,11 +244,15 @@ class Api:
     def _endpoint(self, service: Service) -> str:
         with self._lock:
             if service not in self._endpoints:
-                self._endpoints[service] = _versioned(self._found(service), service)
+                url = self._found(service)
+                if not url:
+                    where = f" in region {self._region_name}" if self._region_name else ""
+                    raise BadRequestError(f"the cloud {self._cloud} has no {service} service{where}")
+                self._endpoints[service] = _versioned(url, service)
             return self._endpoints[service]
 
     def _found(self, service: Service) -> str:
-        """Return a service's endpoint: the one in clouds.yaml, or the catalogue's."""
+        """Return a service's endpoint: the one in clouds.yaml, or the catalogue's; empty when there is none."""
         found, session = self._opened()
         try:
             url = found.get_endpoint(service) or session.get_endpoint(
@@ -261,13 +262,10 @@ class Api:
                 region_name=found.get_region_name(service),
             )
         except ksa.EndpointNotFound:
-            url = None
-        except ksa.ClientException as error:
+            return ""
+        except Exception as error:  # as in _send: logging in is behind this
             raise errors.of_exception(f"find the {service} service", error) from error
-        if not url:
-            where = f" in region {self._region_name}" if self._region_name else ""
-            raise BadRequestError(f"the cloud {self._cloud} has no {service} service{where}")
-        return url
+        return str(url or "")
 
 
 def _versioned(url: str, service: Service) -> str:

@@ -20,7 +20,7 @@ from nodepool_lite.clouds.openstack.turnstile import Turnstile
 from nodepool_lite.clouds.openstack.ways import Ways
 from nodepool_lite.config.settings import PoolLabel, Provider, ProviderPool
 from nodepool_lite.model.clock import Clock
-from nodepool_lite.model.errors import BadRequestError, CloudError, GoneError
+from nodepool_lite.model.errors import BadRequestError, CapacityError, CloudError, GoneError
 
 SHORTEST_POLL = 1.0
 """Seconds between two server lists, at least."""
@@ -61,7 +61,7 @@ class OpenStackDriver:
         pools = provider.pools
         self._wants_addresses = any(pool.auto_floating_ip for pool in pools)
         volumes = any(label.boot_from_volume for pool in pools for label in pool.labels)
-        self._quotas = Quotas(self._api, clock, addresses=self._wants_addresses, volumes=volumes)
+        self._quotas = Quotas(self._api, clock, volumes=volumes)
         self._lock = threading.Lock()
         """Guards the next one; never held during a call of the cloud."""
         self._inventory = Inventory(pool_id)
@@ -76,6 +76,9 @@ class OpenStackDriver:
             reply = self._api.call("create a server", "compute", "POST", "/servers", json=body, makes=True)
         except BadRequestError:
             self._catalogue.forget()
+            raise
+        except CapacityError:
+            self._quotas.doubt()
             raise
         server_id = str(reply.body["server"]["id"])
         with self._lock:
@@ -151,8 +154,8 @@ class OpenStackDriver:
     def quota(self) -> Quota:
         """Return the project's limits and what is used of them; asked for anew only when it may matter."""
         with self._lock:
-            vanished = self._inventory.vanished
-        return self._quotas.get(vanished)
+            moves = self._inventory.moves
+        return self._quotas.get(moves)
 
     def need(self, pool: ProviderPool, label: PoolLabel) -> Need:
         """Return what the label's flavor, its floating IP and its volume take."""
@@ -166,8 +169,13 @@ class OpenStackDriver:
             raise GoneError(f"there is no server {server_id} of this pool")
         rules = self._rules(row.marks.get(PART, ""))
         needs = choose(row.addresses, rules, self._floating.of(server_id)).needs
-        if needs is not None:
+        if needs is None:
+            return
+        try:
             self._floating.give(row, needs, rules.sources[needs.network])
+        except CapacityError:
+            self._quotas.doubt()
+            raise
 
     def sweep_leftovers(self) -> Sequence[str]:
         """Remove floating IPs, ports and volumes of servers of ours that are gone."""
@@ -186,8 +194,8 @@ class OpenStackDriver:
     def problems(self) -> Sequence[str]:
         """Return what the settings name and the cloud does not have, or why it cannot be asked."""
         try:
-            missing = [each for each in NEEDED if not self._api.has(each)]
-            return [*(f"this cloud has no {each} service" for each in missing), *self._wrong()]
+            missing = [f"this cloud has no {each} service" for each in NEEDED if not self._api.has(each)]
+            return missing or list(self._wrong())
         except CloudError as error:
             return [str(error)]
 

@@ -26,6 +26,9 @@ _NO_ROOM = re.compile(
 _NO_ROOM_TYPES = frozenset(
     {"OverQuota", "IpAddressGenerationFailure", "ExternalIpAddressExhausted", "NoMoreIps", "StorageQuotaFull"}
 )
+_CERTIFICATES = (
+    "in clouds.yaml `cacert` names the file with the CA to trust, `cert` and `key` those that the cloud asks of us"
+)
 _WRONG = frozenset({400, 403, 405, 406, 413, 415, 422, 501})
 _MISSING = frozenset({404, 410})
 
@@ -67,7 +70,9 @@ def of_exception(what: str, error: Exception) -> CloudError:
         error, ksa.EndpointNotFound | ksa.CatalogException | ksa.NoMatchingPlugin | ksa.MissingRequiredOptions
     ):
         return BadRequestError(f"could not {what}: {said}; look at this cloud's entry in clouds.yaml")
-    if isinstance(error, ksa.ClientException | requests.RequestException | ValueError):
+    if isinstance(error, ksa.SSLError):
+        return TryAgainLaterError(f"could not {what}: {said}; {_CERTIFICATES}")
+    if isinstance(error, ksa.ClientException | requests.RequestException | ValueError | OSError):
         return TryAgainLaterError(f"could not {what}: {said}")
     return BadRequestError(f"could not {what}: {said}")
 

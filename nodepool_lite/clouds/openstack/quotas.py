@@ -1,7 +1,6 @@
 """How much of a cloud there is for this project, and how much of it anybody uses already."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from nodepool_lite.clouds.driver import Quota
 from nodepool_lite.clouds.openstack.api import Api
@@ -11,34 +10,39 @@ from nodepool_lite.model.errors import CloudError, TryAgainLaterError
 OLD = 120.0
 """Seconds for which figures are believed."""
 OLD_WHEN_FULL = 5.0
-"""The same once servers have ended, where a limit is near: there may be room now."""
+"""The same once servers have come or gone, where a limit is near: there may be room, or none any more."""
 NEAR = 0.8
 """A limit of which so much is used is near."""
 
 
 class Quotas:
-    """The limits of one project and what is used of them. Used by the thread that lists servers."""
+    """The limits of one project and what is used of them. Used by the thread that lists servers; any may `doubt`."""
 
-    def __init__(self, api: Api, clock: Clock, *, addresses: bool, volumes: bool) -> None:
+    def __init__(self, api: Api, clock: Clock, *, volumes: bool) -> None:
         self._api = api
         self._clock = clock
-        self._addresses = addresses
-        """Whether floating IPs concern us."""
         self._volumes = volumes
+        """Whether volumes concern us."""
         self._quota = Quota(at=0.0)
-        self._asked_at: float | None = None
-        self._vanished = 0
+        self._asked_at = 0.0
+        self._doubted_at = 0.0
+        self._moves = 0
 
-    def get(self, vanished: int) -> Quota:
+    def doubt(self) -> None:
+        """Say that the cloud refused something for lack of room: the figures are asked for anew next time."""
+        self._doubted_at = self._clock.now()
+
+    def get(self, moves: int) -> Quota:
         """Return the latest figures, asked for anew when they are old.
 
         Args:
-            vanished: How many of our servers have gone so far; more of them than last time make room.
+            moves: How many of our servers have come and gone so far.
         """
         now = self._clock.now()
-        age = float("inf") if self._asked_at is None else now - self._asked_at
-        if age > OLD or (age > OLD_WHEN_FULL and vanished != self._vanished and _is_near(self._quota)):
-            self._asked_at, self._vanished = now, vanished
+        age = now - self._asked_at
+        moved = age > OLD_WHEN_FULL and moves != self._moves and _is_near(self._quota)
+        if not 0 <= age <= OLD or moved or self._asked_at <= self._doubted_at:
+            self._asked_at, self._moves = now, moves
             try:
                 self._quota = self._ask(now)
             except TryAgainLaterError:
@@ -55,20 +59,24 @@ class Quotas:
             "cores_used": compute.get("totalCoresUsed", 0),
             "ram": _limit(compute.get("maxTotalRAMSize")),
             "ram_used": compute.get("totalRAMUsed", 0),
-            **(self._of_addresses() if self._addresses else {}),
+            **self._of_network(),
             **(self._of_volumes() if self._volumes else {}),
         }
         return Quota.model_validate({**found, "at": now})
 
-    def _of_addresses(self) -> Mapping[str, int | None]:
+    def _of_network(self) -> Mapping[str, int | None]:
         """Return Neutron's figures; nothing where an ordinary member may not see them."""
         try:
             path = f"/quotas/{self._api.project_id()}/details.json"
             body = self._api.call("ask for the network quota", "network", "GET", path, first=True).body
-            found: Mapping[str, Any] = body["quota"]["floatingip"]
         except CloudError:
             return {}
-        return {"addresses": _limit(found["limit"]), "addresses_used": found["used"] + found.get("reserved", 0)}
+        names = {"port": "ports", "floatingip": "addresses"}
+        known: Mapping[str, Mapping[str, int]] = {
+            names[key]: body["quota"][key] for key in names if key in body["quota"]
+        }
+        limits = {name: _limit(each["limit"]) for name, each in known.items()}
+        return {**limits, **{f"{name}_used": each["used"] + each.get("reserved", 0) for name, each in known.items()}}
 
     def _of_volumes(self) -> Mapping[str, int | None]:
         """Return Cinder's figures; nothing where there is none."""
@@ -94,6 +102,7 @@ def _is_near(quota: Quota) -> bool:
         (quota.servers, quota.servers_used),
         (quota.cores, quota.cores_used),
         (quota.ram, quota.ram_used),
+        (quota.ports, quota.ports_used),
         (quota.addresses, quota.addresses_used),
         (quota.volumes, quota.volumes_used),
         (quota.gigabytes, quota.gigabytes_used),

@@ -1,26 +1,40 @@
 """Where the entry of clouds.yaml is found, and what it says: the way to one region of one cloud."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
+from keystoneauth1.exceptions import ClientException
+from keystoneauth1.session import Session
 from openstack import exceptions
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 
 from nodepool_lite.model.errors import BadRequestError
 
-_MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
+_MALFORMED = (
+    exceptions.SDKException,
+    ClientException,
+    OSError,
+    yaml.YAMLError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+)
 """What openstacksdk raises of an entry that is not in the form that it expects."""
 _NAMES = ("clouds.yaml", "clouds.yml", "clouds.json")
+_SECURE = ("secure.yaml", "secure.yml", "secure.json")
 
 
 def find(cloud: str, beside: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
     """Return the first clouds.yaml that has an entry `cloud`.
 
     Looked at, in this order: $OS_CLIENT_CONFIG_FILE, systemd's $CREDENTIALS_DIRECTORY, `beside` (the directory of
-    our configuration), the working directory, ~/.config/openstack, /etc/openstack.
+    our configuration), and then where openstacksdk looks, too: the working directory, ~/.config/openstack (also as
+    $XDG_CONFIG_HOME has it), /etc/xdg/openstack (or $XDG_CONFIG_DIRS), /etc/openstack.
 
     Raises:
         BadRequestError: there is none; the message names the files and the entries that there are.
@@ -39,16 +53,17 @@ def find(cloud: str, beside: Path | None, environ: Mapping[str, str] = os.enviro
     raise BadRequestError(f"clouds.yaml has no entry `{cloud}`: {seen}")
 
 
-def region(cloud: str, name: str, file: Path) -> CloudRegion:
-    """Return the region `name` (empty: the entry's own) of an entry of clouds.yaml, with secure.yaml on top.
+def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
+    """Return the region `name` (empty: the entry's own) of an entry of clouds.yaml, and a session that logs in there.
+
+    secure.yaml lies on top. Nothing is sent yet.
 
     Raises:
         BadRequestError: the entry cannot be used.
     """
-    secure = [
-        os.environ.get("OS_CLIENT_SECURE_FILE", ""),
-        *(str(file.with_name(f"secure{s}")) for s in (".yaml", ".yml")),
-    ]
+    logging.getLogger("keystoneauth").setLevel(logging.CRITICAL)  # what fails there is told by us
+    places = [file.parent, *_directories(None, os.environ)]
+    secure = [os.environ.get("OS_CLIENT_SECURE_FILE", ""), *(str(each / name) for each in places for name in _SECURE)]
     try:
         config = OpenStackConfig(
             config_files=[str(file)],
@@ -56,15 +71,26 @@ def region(cloud: str, name: str, file: Path) -> CloudRegion:
             load_envvars=False,
             app_name="nodepool-lite",
         )
-        return config.get_one(cloud=cloud, region_name=name or None)
-    except (exceptions.SDKException, OSError, yaml.YAMLError, *_MALFORMED) as error:
+        found = config.get_one(cloud=cloud, region_name=name or None)
+        _check_url(found)
+        return found, found.get_session()
+    except _MALFORMED as error:
         raise BadRequestError(f"{file}: the entry `{cloud}` cannot be used: {error}") from error
+
+
+def _check_url(found: CloudRegion) -> None:
+    url = str(found.config.get("auth", {}).get("auth_url") or "http://")
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"auth_url `{url}` does not begin with http:// or https://")
 
 
 def _directories(beside: Path | None, environ: Mapping[str, str]) -> list[Path]:
     given = [Path(environ["CREDENTIALS_DIRECTORY"])] if environ.get("CREDENTIALS_DIRECTORY") else []
     own = [] if beside is None else [beside]
-    return [*given, *own, Path.cwd(), Path.home() / ".config" / "openstack", Path("/etc/openstack")]
+    user = Path.home() / ".config"
+    homes = [Path(environ.get("XDG_CONFIG_HOME") or user), user]
+    sites = [*map(Path, (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")), Path("/etc")]
+    return [*given, *own, Path.cwd(), *dict.fromkeys(each / "openstack" for each in (*homes, *sites))]
 
 
 def _candidates(beside: Path | None, environ: Mapping[str, str]) -> list[Path]:

@@ -39,6 +39,7 @@ class Recipes:
         return Need(
             cores=flavor.cores,
             ram=flavor.ram,
+            ports=len(self._catalogue.networks(label.networks or pool.networks)),
             addresses=int(self._ways.gives_addresses(pool, label)),
             volumes=int(label.boot_from_volume),
             gigabytes=label.volume_size if label.boot_from_volume else 0,

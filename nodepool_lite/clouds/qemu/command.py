@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from nodepool_lite.clouds.qemu import ports
+from nodepool_lite.clouds.qemu import ports, setnet
 from nodepool_lite.clouds.qemu.records import ServerRecord
 
 OVERLAY = "disk.qcow2"
@@ -27,7 +27,8 @@ def arguments(record: ServerRecord, directory: Path, accel: Sequence[str], monit
     """Return QEMU's arguments for the server in `directory`; `monitor` is the descriptor of its listening socket.
 
     Nothing may end up written to disk for its own sake (`cache=unsafe`): a node does not outlive its host's crash.
-    The network is QEMU's own (user mode): the guest reaches out as this process would, and in comes only SSH.
+    The network is QEMU's own (user mode): the guest reaches out as this process would, and in comes only SSH. The
+    machines of a node set have another one between them.
     """
     return [
         *("-name", f"guest={_escape(record.name)}"),
@@ -42,6 +43,7 @@ def arguments(record: ServerRecord, directory: Path, accel: Sequence[str], monit
         *("-drive", f"file={_escape(directory / CONFIG_DRIVE)},if=virtio,format=raw,readonly=on"),
         *("-netdev", f"user,id=net,ipv6=off,hostfwd=tcp:{ports.ADDRESS}:{record.port}-:22"),
         *("-device", f"virtio-net-pci,netdev=net,mac={mac(record.id)}"),
+        *setnet.arguments(record),
         *("-device", "virtio-rng-pci"),
     ]
 

@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Literal
 
 from nodepool_lite.clouds.driver import Image, ImageSpec, Need, Quota, Server, ServerSpec, ServerState
-from nodepool_lite.clouds.qemu import accel, command, configdrive, console, disk, host, ports, process, programs, qmp
+from nodepool_lite.clouds.qemu import (
+    accel,
+    command,
+    configdrive,
+    console,
+    disk,
+    host,
+    ports,
+    process,
+    programs,
+    qmp,
+    setnet,
+)
 from nodepool_lite.clouds.qemu.images import FORMATS, Images
 from nodepool_lite.clouds.qemu.records import ServerRecord
 from nodepool_lite.clouds.qemu.servers import Place, Servers, why_stopped
@@ -96,7 +108,7 @@ class QemuDriver:
     def _make_disks(self, spec: ServerSpec, place: Place) -> None:
         image = self._images.get(spec.image_id)
         disk.make_overlay(place.directory / command.OVERLAY, self._images.file(image), image, spec.disk)
-        configdrive.write(place.directory / command.CONFIG_DRIVE, spec, place.record.id)
+        configdrive.write(place.directory / command.CONFIG_DRIVE, spec, place.record)
 
     def acceleration(self) -> accel.Acceleration:
         """Return whether KVM or TCG is used and why; tries KVM out once per boot of this host, if it may choose."""
@@ -119,7 +131,7 @@ class QemuDriver:
             state=state,
             address=ports.ADDRESS,
             port=record.port,
-            private_address=command.GUEST_ADDRESS,
+            private_address=setnet.address(record) or command.GUEST_ADDRESS,
             fault=fault,
             created=record.created,
         )

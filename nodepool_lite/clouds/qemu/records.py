@@ -35,6 +35,8 @@ class ServerRecord(Frozen):
     port: int
     created: float
     boot_id: str
+    set_id: str = ""
+    """The id of its set's primary node; empty for a server that stands alone."""
     meta: Mapping[str, str] = Field(default_factory=dict)
 
 

@@ -35,6 +35,8 @@ class SimulatedServer:
     """Why it does not run any more."""
     broken: str = ""
     """Why it is in ERROR."""
+    no_room: bool = False
+    """It is in ERROR because the cloud had no room for it."""
     addressed: bool = False
     """It was given an address."""
 
@@ -57,6 +59,8 @@ class SimulatedImage:
     spec: ImageSpec
     created: float
     ready_at: float
+    complete: bool = False
+    """All of it was sent."""
 
 
 @dataclass
@@ -106,9 +110,9 @@ class SimulatedCloud:
         """Shut the server down."""
         self._change(server_id, stopped=fault)
 
-    def break_server(self, server_id: str, fault: str = "No valid host was found") -> None:
-        """Put the server into ERROR."""
-        self._change(server_id, broken=fault)
+    def break_server(self, server_id: str, fault: str = "No valid host was found", *, no_room: bool = False) -> None:
+        """Put the server into ERROR; `no_room` if that is because the cloud is full."""
+        self._change(server_id, broken=fault, no_room=no_room)
 
     def write_console(self, server_id: str, text: str) -> None:
         """Append to the server's serial console."""
@@ -158,10 +162,16 @@ class SimulatedCloud:
         self._change(server_id, addressed=True)
 
     def add_image(self, spec: ImageSpec) -> str:
-        """Take an image and return its id."""
+        """Register an image, which has no content yet, and return its id."""
         image_id, now = self._number("image"), self.clock.now()
-        self._images[image_id] = SimulatedImage(image_id, spec, now, now + self.options.upload_time)
+        self._images[image_id] = SimulatedImage(image_id, spec, now, now)
         return image_id
+
+    def complete_image(self, image_id: str) -> None:
+        """Take the content of an image, which is ready `upload-time` from now on."""
+        with self._lock:
+            ready_at = self.clock.now() + self.options.upload_time
+            self._images[image_id] = replace(self._images[image_id], complete=True, ready_at=ready_at)
 
     def remove_image(self, image_id: str) -> None:
         """Forget an image."""
@@ -194,7 +204,8 @@ class SimulatedCloud:
         options, servers = self.options, self.servers().values()
         if options.fail_create:
             raise _FAILURES[options.fail_create](f"simulated cloud: every server is refused ({options.fail_create})")
-        if spec.image_id not in self._images and spec.image_id not in options.images:
+        image = self._images.get(spec.image_id)
+        if (image is None or not image.complete) and spec.image_id not in options.images:
             raise BadRequestError(f"simulated cloud: there is no image {spec.image_id}")
         for what, limit, use in (
             ("servers", options.max_servers, len(servers) + 1),

@@ -45,13 +45,17 @@ class SimulatedDriver:
             return self.cloud.console(server_id)[-65536:]
 
     def upload_image(self, spec: ImageSpec, progress: Callable[[int], None]) -> str:
-        """Make the image known and return its id; the file is not read. Idempotent by name."""
+        """Make the image known and return its id; the file is not read. Idempotent by name.
+
+        Like a real cloud's, it is registered first and has its content later: one that was not is found, and removed.
+        """
         with self.cloud.call("upload_image"):
-            progress(100)
-            for each in self.cloud.images().values():
-                if (each.spec.name, each.spec.pool_id) == (spec.name, self.pool_id):
-                    return each.id
-            return self.cloud.add_image(spec)
+            image_id = self._registered(spec)
+        progress(100)
+        if image_id not in self.cloud.images():
+            raise TryAgainLaterError(f"simulated cloud: image {image_id} was removed while it was uploaded")
+        self.cloud.complete_image(image_id)
+        return image_id
 
     def list_images(self) -> Sequence[Image]:
         """Return all images that carry our pool's id."""
@@ -62,7 +66,7 @@ class SimulatedDriver:
                     id=each.id,
                     upload_id=each.spec.upload_id,
                     name=each.spec.name,
-                    ready=now >= each.ready_at,
+                    ready=each.complete and now >= each.ready_at,
                     created=each.created,
                 )
                 for each in self.cloud.images().values()
@@ -121,6 +125,14 @@ class SimulatedDriver:
     def close(self) -> None:
         """Do nothing: the cloud goes on."""
 
+    def _registered(self, spec: ImageSpec) -> str:
+        for each in self.cloud.images().values():
+            if (each.spec.name, each.spec.pool_id) == (spec.name, self.pool_id):
+                if each.complete:
+                    return each.id
+                self.cloud.remove_image(each.id)
+        return self.cloud.add_image(spec)
+
     def _size(self, cores: int | None, ram: int | None) -> tuple[int, int]:
         return cores or self.cloud.options.cores, ram or self.cloud.options.ram
 
@@ -138,6 +150,7 @@ class SimulatedDriver:
             lacks_address=lacks,
             port=options.port,
             fault=server.broken or server.stopped or ("simulated boot failure" if state is ServerState.ERROR else ""),
+            no_room=server.no_room,
             created=server.asked,
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.clouds.qemu import configdrive
+from nodepool_lite.clouds.qemu.records import ServerRecord
 from tests.actions.dib.workshop import wait_until
 
 _PATIENCE = 300
@@ -59,8 +60,8 @@ def make_key(file: Path) -> str:
 
 
 @contextmanager
-def booted(directory: Path, image: Path, key: Path, name: str) -> Iterator[Machine]:
-    """Boot `image` as a machine called `name`; yields it when it lets us in."""
+def booted(directory: Path, image: Path, key: Path, name: str, ram: int = 512) -> Iterator[Machine]:
+    """Boot `image` as a machine called `name` with `ram` MiB; yields it when it lets us in."""
     public = make_key(directory / "host_key")
     _write_config_drive(directory, name, public)
     subprocess.check_call(
@@ -69,7 +70,7 @@ def booted(directory: Path, image: Path, key: Path, name: str) -> Iterator[Machi
     port = _free_port()
     (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
     machine = Machine(directory, port, key)
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *_qemu(directory, port)])
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *_qemu(directory, port, ram)])
     try:
         wait_until(machine.lets_in, _PATIENCE)
         yield machine
@@ -78,9 +79,9 @@ def booted(directory: Path, image: Path, key: Path, name: str) -> Iterator[Machi
         process.wait()
 
 
-def _qemu(directory: Path, port: int) -> list[str]:
+def _qemu(directory: Path, port: int, ram: int) -> list[str]:
     return shlex.split(
-        "qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 512 -display none -nodefaults"
+        f"qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m {ram} -display none -nodefaults"
         f" -serial file:{directory}/console.log -drive file={directory}/disk.qcow2,if=virtio,cache=unsafe"
         f" -drive file={directory}/config.img,if=virtio,format=raw,readonly=on"
         f" -nic user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:22"
@@ -103,7 +104,16 @@ def _write_config_drive(directory: Path, name: str, public: str) -> None:
         image_id="image",
         user_data=user_data,
     )
-    configdrive.write(directory / "config.img", spec, str(time.time_ns()))
+    record = ServerRecord(
+        **spec.model_dump(include=set(ServerRecord.model_fields) - {"cores", "ram"}),
+        id=str(time.time_ns()),
+        cores=2,
+        ram=512,
+        port=22,
+        created=0,
+        boot_id="",
+    )
+    configdrive.write(directory / "config.img", spec, record)
 
 
 def _free_port() -> int:

@@ -10,9 +10,10 @@ import pytest
 
 from nodepool_lite.actions.dib import recipe
 from nodepool_lite.actions.dib.host import HOST_TOOLS
-from nodepool_lite.config.shipped import elements_dir
+from nodepool_lite.config.shipped import elements_dir, etc_dir
 
 TREES = [elements_dir(), recipe.OWN_ELEMENTS, Path(__file__).parent / "elements"]
+SCRIPTS = etc_dir() / "scripts"
 
 
 def scripts(directory: Path) -> list[Path]:
@@ -47,6 +48,16 @@ def test_shell_scripts_are_sound(tree: Path) -> None:
     assert check.returncode == 0, check.stdout
 
 
+def test_ready_scripts_are_sound() -> None:
+    """And so are the files that they source."""
+    found = sorted(SCRIPTS.glob("*.sh"))
+    assert found
+
+    check = subprocess.run(["shellcheck", "-x", "-P", SCRIPTS, *found], capture_output=True, text=True, check=False)
+
+    assert check.returncode == 0, check.stdout
+
+
 def test_every_element_is_explained() -> None:
     """Each element says in its README.rst what it does, and names the variables that it takes."""
     for element in elements_dir().iterdir():
@@ -55,6 +66,9 @@ def test_every_element_is_explained() -> None:
             variable
             for script in element.rglob("*")
             if script.is_file() and script.suffix != ".rst"
-            for variable in re.findall(r"\$\{?((?:NODEPOOL|DIB_DEBIAN_QUICK)_[A-Z_]+)", script.read_text())
+            for variable in re.findall(
+                r"\$\{?((?:NODEPOOL|DIB_DEBIAN_QUICK|OPENSTACK_DEBIAN|RDO|PACKSTACK|POI|DEVSTACK|KOLLA)_[A-Z_]+)",
+                script.read_text(),
+            )
         }
         assert {each for each in used if each not in told and "_FIRSTBOOT_" not in each} == set(), element.name

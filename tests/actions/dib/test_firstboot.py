@@ -27,7 +27,9 @@ class Node:
         """The private host key."""
         return self.root / "etc/ssh/ssh_host_ed25519_key"
 
-    def insert(self, key: Path | None, *, uuid: str = "u-1", hostname: str = "node-1") -> None:
+    def insert(
+        self, key: Path | None, *, uuid: str = "u-1", hostname: str = "node-1", meta: dict[str, str] | None = None
+    ) -> None:
         """Write the config drive as the pool does."""
         latest = self.drive / "openstack/latest"
         latest.mkdir(parents=True, exist_ok=True)
@@ -36,6 +38,7 @@ class Node:
             "public_keys": {"k": f"{USER_KEY}\n"},
             "hostname": f"{hostname}.novalocal",
             "random_seed": "c2VlZA==",
+            "meta": meta or {},
         }
         (latest / "meta_data.json").write_text(json.dumps(metadata))
         if key is not None:
@@ -46,8 +49,8 @@ class Node:
                 f"  ed25519_private: |\n{private}  ed25519_public: {public}\n"
             )
 
-    def boot(self, shell: str = "sh") -> str:
-        """Run the script as the unit does at boot; return what it printed to the console."""
+    def boot(self, shell: str = "sh", path: Path | None = None) -> str:
+        """Run the script as the unit does at boot, with programs of `path` first; return what the console got."""
         console = self.root / "console"
         console.write_text("")
         environment = {
@@ -56,6 +59,8 @@ class Node:
             "NODEPOOL_FIRSTBOOT_LIB": str(STATIC / "lib/nodepool"),
             "NODEPOOL_FIRSTBOOT_CONSOLE": str(console),
         }
+        if path is not None:
+            environment["PATH"] = f"{path}{os.pathsep}{os.environ['PATH']}"
         if self.drive.exists():
             environment["NODEPOOL_FIRSTBOOT_DRIVE"] = str(self.drive)
         subprocess.run([shell, STATIC / "sbin/nodepool-firstboot"], env=environment, check=True)
@@ -208,3 +213,33 @@ def test_what_is_not_a_key_is_not_taken(node: Node, key: Path) -> None:
     assert "ssh-ed25519 " in node.boot()
 
     assert node.host_key.read_text() != key.read_text()
+
+
+def test_the_interface_between_the_nodes_of_a_set_gets_its_address(node: Node, key: Path, tmp_path: Path) -> None:
+    """At every boot, by its hardware address; NetworkManager, where there is one, is told to leave it like that."""
+    for name, mac in {"lo": "00:00:00:00:00:00", "ens3": "52:54:00:00:00:01", "ens4": "52:54:01:00:00:01"}.items():
+        (node.root / "sys/class/net" / name).mkdir(parents=True)
+        (node.root / "sys/class/net" / name / "address").write_text(f"{mac}\n")
+    connections = node.root / "etc/NetworkManager/system-connections"
+    connections.mkdir(parents=True)
+    calls = tmp_path / "calls"
+    (tmp_path / "ip").write_text(f'#!/bin/sh\necho "$*" >> {calls}\n')
+    (tmp_path / "ip").chmod(0o755)
+    node.insert(key, meta={"nodepool_set_mac": "52:54:01:00:00:01", "nodepool_set_address": "198.18.0.8/16"})
+    for _ in range(2):
+        node.boot(path=tmp_path)
+    assert calls.read_text() == 2 * "link set ens4 up\naddress replace 198.18.0.8/16 dev ens4\n"
+    (profile,) = connections.iterdir()
+    assert profile.stat().st_mode & 0o777 == 0o600
+    assert "mac-address=52:54:01:00:00:01" in profile.read_text()
+
+
+def test_a_node_that_stands_alone_has_no_such_interface(node: Node, key: Path, tmp_path: Path) -> None:
+    """Nothing is called, and an address that is none is not given."""
+    (tmp_path / "ip").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "ip").chmod(0o755)
+    node.insert(key)
+    node.boot(path=tmp_path)
+    node.insert(key, meta={"nodepool_set_mac": "$(reboot)", "nodepool_set_address": "x"})
+    node.boot(path=tmp_path)
+    assert not (node.root / "etc/NetworkManager").exists()

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import openstack
 import pytest
@@ -14,9 +13,10 @@ import yaml
 from nodepool_lite.clouds.driver import Server, ServerSpec, ServerState
 from nodepool_lite.clouds.openstack import OpenStackDriver
 from nodepool_lite.config.settings import Provider
-from nodepool_lite.model.clock import SystemClock
+from nodepool_lite.model.clock import Clock, SystemClock
 from tests.cloud.conftest import Cloud, cloud, member
 from tests.cloud.proxy import Call, FaultProxy
+from tests.cloud.way import UPSTREAMS, entry_through
 
 __all__ = ["cloud", "member"]
 
@@ -24,8 +24,6 @@ T = TypeVar("T")
 LABEL = "web"
 BOOTS_WITHIN = 120.0
 """Seconds: the cloud shares two cores with whatever else runs."""
-_SERVICES = {"compute": "compute", "network": "network", "image": "image"}
-_VERSIONS = {"identity": "v3", "compute": "v2.1", "network": "v2.0", "image": "v2"}
 
 
 class Door:
@@ -45,11 +43,8 @@ class Door:
         (self.directory / "clouds.yaml").write_text(yaml.safe_dump({"clouds": clouds}))
 
     def _entry(self, entry: Mapping[str, Any], password: str | None, more: Mapping[str, object]) -> dict[str, Any]:
-        auth = {**entry["auth"], "auth_url": self.proxy.url("identity", "v3")}
-        auth["password"] = password or auth["password"]
-        endpoints = {f"{name}_endpoint_override": self.proxy.url(name, _VERSIONS[name]) for name in _SERVICES}
-        values = {**entry, "auth_type": "v3password", "auth": auth, **endpoints, **more}
-        return {key: value for key, value in values.items() if value is not None}
+        auth = {**entry["auth"], "password": password or entry["auth"]["password"]}
+        return entry_through(self.proxy, {**entry, "auth": auth}, **more)
 
     def driver(
         self,
@@ -58,6 +53,7 @@ class Door:
         pool: Mapping[str, Any] | None = None,
         label: Mapping[str, Any] | None = None,
         pool_id: str = "",
+        clock: Clock | None = None,
         **provider: Any,
     ) -> OpenStackDriver:
         """Return a driver whose one label makes tiny servers on the network `bulk` of fake hypervisors."""
@@ -67,7 +63,7 @@ class Door:
         made = OpenStackDriver(
             Provider.model_validate({**values, **provider}),
             pool_id=pool_id or self.pool_id,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             directory=self.directory,
         )
         self.drivers.append(made)
@@ -94,15 +90,6 @@ class Door:
 
 
 @pytest.fixture(scope="session")
-def endpoints(cloud: Cloud) -> Mapping[str, str]:
-    """Give where the real services are."""
-    with cloud.connect("one") as connection:
-        found = {name: connection.session.get_endpoint(service_type=kind) for name, kind in _SERVICES.items()}
-        found["identity"] = connection.config.config["auth"]["auth_url"]
-    return {name: f"http://{urlsplit(url).netloc}" for name, url in found.items()}
-
-
-@pytest.fixture(scope="session")
 def members(cloud: Cloud) -> Iterator[list[openstack.connection.Connection]]:
     """Give a connection to each project that drivers of tests work in."""
     made = [cloud.connect("one"), cloud.connect("two")]
@@ -114,7 +101,6 @@ def members(cloud: Cloud) -> Iterator[list[openstack.connection.Connection]]:
 @pytest.fixture
 def door(
     cloud: Cloud,
-    endpoints: Mapping[str, str],
     members: list[openstack.connection.Connection],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -123,7 +109,7 @@ def door(
     for name in ("OS_CLIENT_CONFIG_FILE", "CREDENTIALS_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
     entries = yaml.safe_load(cloud.clouds_yaml.read_text())["clouds"]
-    with FaultProxy(endpoints).running() as proxy:
+    with FaultProxy(UPSTREAMS).running() as proxy:
         made = Door(proxy, entries, tmp_path)
         yield made
         for driver in made.drivers:

@@ -42,7 +42,9 @@ def test_a_launch_with_a_wrong_name_is_refused_before_any_server_is_asked_for(do
 def test_need_is_what_the_flavor_takes(door: Door) -> None:
     """The planner counts with it before it launches anything; `min-ram` means the flavor that is chosen for it."""
     driver = door.driver()
-    assert driver.need(ProviderPool(networks=("bulk",)), PoolLabel(name="x", min_ram=1500)) == Need(cores=2, ram=4096)
+    assert driver.need(ProviderPool(networks=("bulk",)), PoolLabel(name="x", min_ram=1500)) == Need(
+        cores=2, ram=4096, ports=1
+    )
     with pytest.raises(BadRequestError, match=r"no flavor with 999999 MiB.*; there is no network `mars`"):
         driver.need(ProviderPool(networks=("mars",)), PoolLabel(name="x", min_ram=999_999))
 

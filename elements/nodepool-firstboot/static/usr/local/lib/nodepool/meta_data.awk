@@ -1,5 +1,5 @@
 # Prints what nodepool-firstboot wants of an OpenStack meta_data.json, one "word value" a line:
-# uuid, hostname, seed (random_seed), and key for each of public_keys. Reads any JSON of that shape, on one line or many.
+# uuid, hostname, seed (random_seed), key for each of public_keys, and set_mac and set_address of a node set's network. Reads any JSON of that shape, on one line or many.
 
 # The string whose opening quote is at `at` in `text`, unescaped; `at` is left behind the closing quote.
 function string(    out, c, e) {
@@ -37,6 +37,8 @@ function value(s) {
         print "seed " s
     } else if (depth == 2 && name[1] == "public_keys") {
         print "key " s
+    } else if (depth == 2 && name[1] == "meta" && name[2] ~ /^nodepool_set_(mac|address)$/) {
+        print substr(name[2], 10) " " s
     }
 }
 

@@ -1,0 +1,1 @@
+export GUI_TESTS_SELENIUM=${GUI_TESTS_SELENIUM:-selenium}

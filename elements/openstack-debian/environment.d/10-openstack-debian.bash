@@ -1,0 +1,6 @@
+export OPENSTACK_DEBIAN_SERVICES=${OPENSTACK_DEBIAN_SERVICES:-keystone glance placement nova neutron}
+# What package-installs can ask for: one variable for each service beyond the three that are always there.
+case " $OPENSTACK_DEBIAN_SERVICES " in *" nova "*) OPENSTACK_DEBIAN_NOVA=1 ;; *) OPENSTACK_DEBIAN_NOVA=0 ;; esac
+case " $OPENSTACK_DEBIAN_SERVICES " in *" neutron "*) OPENSTACK_DEBIAN_NEUTRON=1 ;; *) OPENSTACK_DEBIAN_NEUTRON=0 ;; esac
+OPENSTACK_DEBIAN_LARGE=$((OPENSTACK_DEBIAN_NOVA | OPENSTACK_DEBIAN_NEUTRON))
+export OPENSTACK_DEBIAN_NOVA OPENSTACK_DEBIAN_NEUTRON OPENSTACK_DEBIAN_LARGE

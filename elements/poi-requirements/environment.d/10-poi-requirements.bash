@@ -1,0 +1,1 @@
+export POI_SCENARIO=${POI_SCENARIO:-scenario001}

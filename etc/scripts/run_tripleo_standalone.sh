@@ -1,0 +1,83 @@
+#!/bin/bash
+# TripleO standalone, for the releases that had it: Wallaby was the last; RDO has none of it since.
+# TRIPLEO_RELEASE or NODEPOOL_TRIPLEO_RELEASE, else RDO_RELEASE as the image was made for.
+# nodepool-needs: ready-lib.sh openstack-user.sh
+# nodepool-verify: verify_openstack.sh
+set -eu
+set -o pipefail
+. ./ready-lib.sh
+ready_begin "$@"
+. ./openstack-user.sh
+
+# shellcheck source=/dev/null
+[ ! -r /etc/rdo-requirements ] || . /etc/rdo-requirements
+RELEASE=${NODEPOOL_TRIPLEO_RELEASE:-${TRIPLEO_RELEASE:-${RDO_RELEASE:-}}}
+HAD_IT="train ussuri victoria wallaby"
+LOG=/root/standalone_deploy.log
+ADDRESS=172.31.99.1
+DEPLOY=/root/standalone
+
+explain() {
+  grep -ahE '(fatal:|ERROR|FATAL)' "$LOG" 2> /dev/null | tail -n 1 | cut -c -400
+  say "TripleO's log: $LOG"
+}
+
+[[ " $HAD_IT " = *" $RELEASE "* ]] ||
+  die "TripleO ended with Wallaby; there is none for ${RELEASE:-a release that was not named}. It can be one of: $HAD_IT. For later releases use run_packstack.sh or run_kolla.sh"
+
+step "looking at the node"
+need_os centos:8 centos:9
+need_ram 12000
+need_disk 30
+need_name
+need_command openstack "install python3-tripleoclient of $RELEASE, as the element rdo-requirements with RDO_RELEASE=$RELEASE does"
+openstack tripleo --help > /dev/null 2>&1 || lacks "its openstack client knows no tripleo: dnf install python3-tripleoclient"
+needs_met
+
+step "writing the settings"
+mkdir -p $DEPLOY
+unwired stack0
+openstack tripleo container image prepare default --output-env-file $DEPLOY/containers.yaml
+cat > $DEPLOY/parameters.yaml << END
+parameter_defaults:
+  CloudName: $ADDRESS
+  ControlPlaneStaticRoutes: []
+  Debug: true
+  DeploymentUser: root
+  DnsServers: [$(awk '/^nameserver/ { printf "%s%s", sep, $2; sep = ", " }' /etc/resolv.conf)]
+  NeutronPublicInterface: stack0
+  NeutronDnsDomain: localdomain
+  NeutronBridgeMappings: datacentre:br-ctlplane
+  NeutronPhysicalBridge: br-ctlplane
+  StandaloneEnableRoutedNetworks: false
+  StandaloneHomeDir: $DEPLOY
+  StandaloneLocalMtu: 1500
+  NovaComputeLibvirtType: $([ -c /dev/kvm ] && echo kvm || echo qemu)
+END
+
+step "deploying"
+templates=/usr/share/openstack-tripleo-heat-templates
+openstack tripleo deploy --templates --standalone --yes --local-ip=$ADDRESS/24 \
+  -e $templates/environments/standalone/standalone-tripleo.yaml -r $templates/roles/Standalone.yaml \
+  -e $DEPLOY/containers.yaml -e $DEPLOY/parameters.yaml --output-dir $DEPLOY 2>&1 | tee "$LOG" |
+  while IFS= read -r line; do
+    case $line in
+      *'| TASK |'*) printf '::step:: tripleo: %s\n' "${line##*| TASK | }" ;;
+      *) say "$line" ;;
+    esac
+  done
+
+step "making an external network and user01"
+export OS_CLOUD=standalone
+external_network datacentre
+admin=$(openstack configuration show --unmask -f value -c auth.password)
+OS_AUTH_URL=$(openstack configuration show -f value -c auth.auth_url)
+user01
+give_file keystonerc_admin 600 << END
+export OS_AUTH_URL=$OS_AUTH_URL OS_USERNAME=admin OS_PASSWORD='$admin' OS_PROJECT_NAME=admin
+export OS_USER_DOMAIN_NAME=Default OS_PROJECT_DOMAIN_NAME=Default OS_IDENTITY_API_VERSION=3 OS_REGION_NAME=regionOne
+END
+
+step "asking with the client"
+ask_as_user
+ready_end

@@ -1,0 +1,1 @@
+"""Elements and ready-scripts at work."""
