@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 from nodepool_lite.config.duration import seconds
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
-from nodepool_lite.config.settings import PATTERNS, Config, Section, split
+from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.texts import PATTERNS, split
 from nodepool_lite.config.tree import Item, scalar_value
 
 
