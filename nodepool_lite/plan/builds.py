@@ -156,4 +156,4 @@ def _needed_builds(view: View) -> frozenset[str]:
     providers = {provider.name for provider in view.config.providers}
     uploads = (u for u in view.records.uploads.values() if u.state is not UploadState.FAILED)
     kept = {upload.build for upload in uploads if upload.provider in providers}
-    return frozenset(kept | {node.build for node in view.records.nodes.values() if node.build})
+    return frozenset(kept | {build for build, _provider in view.images_in_use})

@@ -66,7 +66,6 @@ def lost(view: View) -> Iterator[FailUpload]:
 
 def outlived(view: View) -> Iterator[Action]:
     """Yield the end of uploads that no node needs: failed, superseded, or of something no longer configured."""
-    used = {(node.build, node.provider) for node in view.records.nodes.values()}
     groups: dict[tuple[str, str], list[Upload]] = {}
     for upload in view.records.uploads.values():
         if f"provider/{upload.provider}" in view.leads:
@@ -76,7 +75,7 @@ def outlived(view: View) -> Iterator[Action]:
         own.sort(key=lambda upload: upload.build, reverse=True)
         ready = (upload for upload in own if upload.state is UploadState.READY)
         for upload in islice(ready, KEEP_READY if configured else 0, None):
-            if (upload.build, provider) not in used:
+            if (upload.build, provider) not in view.images_in_use:
                 why = "superseded" if configured else "no longer configured"
                 yield RetireUpload(at=0, why=why, upload=upload.id)
         for upload in own:
@@ -85,12 +84,12 @@ def outlived(view: View) -> Iterator[Action]:
 
 
 def removals(view: View, now: float) -> Iterator[Action]:
-    """Yield the deletion of images marked for it, once no node that is on its way needs them."""
-    used = {(node.build, node.provider) for node in view.records.nodes.values()}
+    """Yield the deletion of images marked for it, once no node needs them."""
     for upload in view.records.uploads.values():
         if upload.state is not UploadState.DELETING or f"provider/{upload.provider}" not in view.leads:
             continue
-        if (upload.build, upload.provider) not in used or _is_missing(view, upload, upload.created):
+        unused = (upload.build, upload.provider) not in view.images_in_use
+        if unused or _is_missing(view, upload, upload.created):
             yield DeleteUpload(at=now, why="it has had its day", upload=upload.id)
 
 

@@ -116,6 +116,12 @@ class View:
         return self.backoff(name, provider.fingerprint) if name in self.records.backoffs else None
 
     @cached_property
+    def images_in_use(self) -> frozenset[tuple[str, str]]:
+        """The build and the provider of every node that has a server, or is to get one."""
+        users = (n for n in self.records.nodes.values() if n.state is not NodeState.FAILED or n.asked is not None)
+        return frozenset((node.build, node.provider) for node in users if node.build)
+
+    @cached_property
     def _by_age(self) -> tuple[Node, ...]:
         return tuple(sorted(self.records.nodes.values(), key=lambda node: (node.created, node.id)))
 

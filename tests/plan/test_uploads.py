@@ -7,6 +7,7 @@ import pytest
 from nodepool_lite.clouds.driver import Image
 from nodepool_lite.config.settings import Config, ProviderImage
 from nodepool_lite.model.image import Build, ImageFile, UploadState
+from nodepool_lite.model.node import NodeState
 from nodepool_lite.model.pool import Member, Request, RequestKind
 from nodepool_lite.plan import uploads
 from nodepool_lite.plan.actions import DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
@@ -135,7 +136,15 @@ def test_uploads_that_nobody_needs_go(records: list[Any], retired: set[int]) -> 
     assert {int(each.upload.split("/")[1]) for each in found} == retired
 
 
-@pytest.mark.parametrize(("nodes", "deleted"), [([], True), ([make_node(1)], False)])
+@pytest.mark.parametrize(
+    ("nodes", "deleted"),
+    [
+        pytest.param([], True, id="no node"),
+        pytest.param([make_node(1)], False, id="a node"),
+        pytest.param([make_node(1, state=NodeState.FAILED)], False, id="a failed node that has a server yet"),
+        pytest.param([make_node(1, state=NodeState.FAILED, asked=None)], True, id="the record of a failed node"),
+    ],
+)
 def test_an_image_is_deleted_once_no_node_needs_it(nodes: list[Any], deleted: bool) -> None:
     """By the launcher that drives its provider."""
     records = [make_upload(state=U.DELETING), *nodes]
