@@ -60,7 +60,8 @@ class Sightings:
         with self._lock:
             before = self._clouds.get(provider, CloudView())
             found = {image.id: image for image in images}
-            self._clouds[provider] = replace(before, images=found, images_listed_at=asked)
+            since = {image_id: before.images_since.get(image_id, asked) for image_id in found}
+            self._clouds[provider] = replace(before, images=found, images_since=since, images_listed_at=asked)
 
     def swept(self, provider: str, began: float) -> None:
         """Remember when left-overs were last looked for."""

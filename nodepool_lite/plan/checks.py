@@ -9,7 +9,7 @@ from nodepool_lite.plan.schedule import next_time
 from nodepool_lite.plan.view import View
 
 GRACE = 10.0
-"""Seconds for which an unknown server must have been seen before it is removed."""
+"""Seconds for which an unknown server or image must have been seen before it is removed."""
 
 
 def checks(view: View, now: float) -> Iterator[CheckNode]:
@@ -53,8 +53,9 @@ def alien_images(view: View) -> Iterator[DeleteAlienImage | ListImages]:
         due = 0.0 if last is None else next_time(view.config.cleanup_cron, view.config.cleanup_interval, last)
         yield ListImages(at=due, why="cleanup", provider=name)
         for image in cloud.images.values():
-            if last is not None and not _is_recorded(view, image):
-                yield DeleteAlienImage(at=last + GRACE, why="no record knows it", provider=name, image=image.id)
+            if not _is_recorded(view, image):
+                seen = cloud.images_since.get(image.id, 0.0)
+                yield DeleteAlienImage(at=seen + GRACE, why="no record knows it", provider=name, image=image.id)
 
 
 def leftovers(view: View) -> Iterator[SweepLeftovers]:

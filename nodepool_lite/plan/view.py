@@ -24,6 +24,8 @@ class CloudView:
     since: Mapping[str, float] = field(default_factory=dict)
     """Server id -> when this process saw it first."""
     images: Mapping[str, Image] = field(default_factory=dict)
+    images_since: Mapping[str, float] = field(default_factory=dict)
+    """Image id -> when this process saw it first."""
     images_listed_at: float | None = None
     listed_at: float | None = None
     stale: float | None = None

@@ -104,8 +104,8 @@ def test_an_image_deleted_and_asked_for_again_is_uploaded_when_its_nodes_are_gon
 
 
 def test_an_upload_given_up_while_it_ran_leaves_no_image(make_world: MakeWorld) -> None:
-    """The image that came of it belongs to nobody."""
-    world = make_world(config={"cleanup_interval": 60.0})
+    """The image that came of it belongs to nobody; it goes though it is seen again and again."""
+    world = make_world(config={"cleanup_interval": 5.0})
     real = world.cloud.add_image
 
     def add_image(spec: object) -> str:
