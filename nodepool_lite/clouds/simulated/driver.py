@@ -45,11 +45,11 @@ class SimulatedDriver:
             return self.cloud.console(server_id)[-65536:]
 
     def upload_image(self, spec: ImageSpec, progress: Callable[[int], None]) -> str:
-        """Make the image known and return its id; the file is not read. Idempotent by name."""
+        """Make the image known and return its id; the file is not read. Idempotent by upload."""
         with self.cloud.call("upload_image"):
             progress(100)
             for each in self.cloud.images().values():
-                if (each.spec.name, each.spec.pool_id) == (spec.name, self.pool_id):
+                if (each.spec.upload_id, each.spec.pool_id) == (spec.upload_id, self.pool_id):
                     return each.id
             return self.cloud.add_image(spec)
 
