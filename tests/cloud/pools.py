@@ -24,18 +24,23 @@ def running(config: Path, clouds_yaml: Path, members: Iterable[Connection]) -> I
             yield pool
             pool.stop()
     finally:
-        file = pool_id_file(pool.config.state_dir)
-        for member in members if file.exists() else ():
-            remove(member, file.read_text().strip())
+        known = pool_id_file(pool.config.state_dir).exists()
+        for member in members if known else ():
+            remove(member, pool_id(pool))
 
 
-def remove(member: Connection, pool_id: str) -> None:
+def pool_id(pool: RealPool) -> str:
+    """Return by which mark the cloud's things are known as this pool's."""
+    return pool_id_file(pool.config.state_dir).read_text().strip()
+
+
+def remove(member: Connection, mark: str) -> None:
     """Remove all that carries a pool's mark from a project, and wait until its servers have gone."""
-    clean(member, pool_id)
-    eventually(lambda: not servers_of(member, pool_id), GONE_WITHIN)
-    clean(member, pool_id)
+    clean(member, mark)
+    eventually(lambda: not servers_of(member, mark), GONE_WITHIN)
+    clean(member, mark)
 
 
-def servers_of(member: Connection, pool_id: str) -> list[str]:
+def servers_of(member: Connection, mark: str) -> list[str]:
     """Return the ids of a pool's servers in a project."""
-    return [each.id for each in member.compute.servers() if each.metadata.get("nodepool_pool_id") == pool_id]
+    return [each.id for each in member.compute.servers() if each.metadata.get("nodepool_pool_id") == mark]

@@ -9,12 +9,11 @@ import pytest
 import yaml
 from openstack.connection import Connection
 
-from nodepool_lite.actions.teardown import pool_id_file
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
-from tests.cloud.pools import running
+from tests.cloud.pools import pool_id, running
 from tests.cloud.proxy import FaultProxy, refusal
 from tests.clouds.openstack.conftest import Door, endpoints, eventually, members
 from tests.machine.pool import RealPool
@@ -149,7 +148,6 @@ def test_images_of_the_pool_without_a_record_are_swept_and_other_peoples_are_not
     """Ours are known by their mark; neither a name nor another pool's mark makes an image ours."""
     member = members[0]
     upload = _uploads(pool.records, _newest(pool.records))["one"]
-    pool_id = pool_id_file(pool.config.state_dir).read_text().strip()
 
     def make(mark: str) -> str:
         tags = [f"nodepool-{mark}", "nodepool-lite"] if mark else []
@@ -158,9 +156,9 @@ def test_images_of_the_pool_without_a_record_are_swept_and_other_peoples_are_not
         made = member.image.create_image(name=upload.image_name, data=b"0" * 512, tags=tags, **form, **marks)
         return str(made.id)
 
-    theirs = [make(""), make(f"{pool_id}x")]
+    theirs = [make(""), make(f"{pool_id(pool)}x")]
     try:
-        ours = make(pool_id)
+        ours = make(pool_id(pool))
         eventually(lambda: member.image.find_image(ours) is None, WITHIN)
         assert [member.image.get_image(each).status for each in [*theirs, upload.image_id]] == ["active"] * 3
         swept = [line for line in pool.log.read_text().splitlines() if "image.alien" in line]
