@@ -206,3 +206,14 @@ def test_what_the_pool_has_ended_itself_is_no_alien(make_world: MakeWorld) -> No
     assert upload.id not in world.records.uploads
     assert world.cloud.calls["create_server"] > 3
     assert not [line for line in world.journal.lines if ".alien" in line]
+
+
+def test_the_history_does_not_speak_of_a_login_that_was_not_tried(make_world: MakeWorld) -> None:
+    """Where `login-test` is off."""
+    world = make_world()
+    provider = world.config.providers[0].model_copy(update={"login_test": False})
+    world.config = world.config.model_copy(update={"providers": (provider,)})
+    world.run(60)
+    (node,) = world.nodes(NodeState.READY)
+    told = [step.reason for step in node.history if step.state == NodeState.PREPARING]
+    assert told == ["no login was tried (`login-test: false`)"]
