@@ -1,6 +1,6 @@
 """Pools on the real cloud, each a daemon of its own; nothing of them is left there, however a test ends."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,9 +15,9 @@ GONE_WITHIN = 120.0
 
 
 @contextmanager
-def running(config: Path, clouds_yaml: Path, members: Iterable[Connection]) -> Iterator[RealPool]:
+def running(config: Path, environ: Mapping[str, str], members: Iterable[Connection]) -> Iterator[RealPool]:
     """Run a pool with this configuration; then end it, and remove what it made in the projects of `members`."""
-    pool = RealPool(config, {"OS_CLIENT_CONFIG_FILE": str(clouds_yaml)})
+    pool = RealPool(config, environ)
     try:
         with closing(pool):
             pool.start()

@@ -65,7 +65,7 @@ def pool(
     providers = [PROVIDER.format(name=name, cloud=entry, label=label) for name, (entry, label) in PROVIDERS.items()]
     config = base / "nodepool.yaml"
     config.write_text(HEAD.format(base=base, dib=DIB) + "".join(providers))
-    with running(config, base / "clouds.yaml", members) as pool:
+    with running(config, {"OS_CLIENT_CONFIG_FILE": str(base / "clouds.yaml")}, members) as pool:
         pool.wait(lambda records: _served(records, *PROVIDERS), WITHIN)
         yield pool
 

@@ -50,7 +50,7 @@ def pool(cloud: Cloud, members: list[Connection], tmp_path_factory: pytest.TempP
     base = tmp_path_factory.mktemp("servers")
     config = base / "nodepool.yaml"
     config.write_text(CONFIG.format(base=base, count=COUNT))
-    with running(config, cloud.clouds_yaml, members[:1]) as pool:
+    with running(config, {"OS_CLIENT_CONFIG_FILE": str(cloud.clouds_yaml)}, members[:1]) as pool:
         yield pool
 
 
