@@ -6,6 +6,7 @@ import pytest
 from nodepool_lite.clouds.driver import ServerState
 from nodepool_lite.model.clock import SystemClock
 from nodepool_lite.model.errors import BadRequestError, CapacityError, GoneError
+from tests.cloud.proxy import refusal
 from tests.clouds.openstack.conftest import Door, active, gone, listed
 
 pytestmark = pytest.mark.cloud
@@ -189,6 +190,16 @@ def test_a_server_that_does_not_exist_has_no_console(door: Door) -> None:
     """It is gone, which is no trouble of the cloud's."""
     with pytest.raises(GoneError):
         door.driver().console_log("1a2b3c4d-0000-0000-0000-000000000000")
+
+
+def test_a_server_without_a_console_has_an_empty_one(door: Door) -> None:
+    """Nova says so with 404, too: of one that is shut off, for example."""
+    driver = door.driver()
+    server_id = driver.create_server(door.spec())
+    active(driver, server_id)
+    door.proxy.rule("POST", f"{server_id}/action", answer=refusal(404, "Guest does not have a console available."))
+    assert driver.console_log(server_id) == ""
+    assert "FAKE CONSOLE" in driver.console_log(server_id)
 
 
 def test_an_old_compute_api_without_tags_will_do(door: Door) -> None:
