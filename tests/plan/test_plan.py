@@ -96,7 +96,9 @@ def timeless(actions: list[Action], now: float) -> list[Action]:
     return [replace(action, at=0.0) if action.at <= now else action for action in actions]
 
 
-@pytest.mark.parametrize("change", [{"records": Snapshot()}, {"leads": frozenset()}, {"clouds": {"local": CloudView()}}])
+@pytest.mark.parametrize(
+    "change", [{"records": Snapshot()}, {"leads": frozenset()}, {"clouds": {"local": CloudView()}}]
+)
 def test_a_plan_holds_only_for_what_it_was_made_from(change: dict[str, Any]) -> None:
     """Whatever else is seen is planned for."""
     view = make_view(make_node(1))
