@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from nodepool_lite.model.errors import NodepoolError, StoreUnavailableError
 from nodepool_lite.model.lease import Lease
 from nodepool_lite.service import leases, nodes
-from nodepool_lite.service.grab import Wish, _new_lease, _Wait, _waiter, grab_now
+from nodepool_lite.service.grab import Waiting, Wish, grab_now, new_lease, new_waiter
 from nodepool_lite.store.base import Write
 from tests.simulation.premises import BAD
 from tests.simulation.process import Caller
@@ -54,19 +54,19 @@ class User(Caller):
             lease = grab_now(store, self._config, clock, wish)
             if lease is not None:
                 return lease
-        lease = _new_lease(self._config, clock, wish)
-        store.transact([Write("create", lease), Write("create", _waiter(lease.id))])
+        lease = new_lease(self._config, clock, wish)
+        store.transact([Write("create", lease), Write("create", new_waiter(lease.id))])
         return self._wait(lease)
 
     def _wait(self, lease: Lease) -> Lease:
         """Do what `grab` does, with a wait that is the simulation's."""
-        waiting = _Wait(self.store, self._config, self.schedule, lease, lambda _sentence: None)
+        waiting = Waiting(self.store, self._config, self.schedule, lease, lambda _sentence: None)
         me = self.universe.schedule.current
         with self.raw.subscribe(lambda: self.schedule.wake(me, after=self.draw() * self.universe.tempo)):
             while True:
                 if lease.wait_until is not None and self.schedule.now() >= lease.wait_until:
-                    return waiting._time_is_over()
-                found = waiting._look()
+                    return waiting.time_is_over()
+                found = waiting.look()
                 if found is not None:
                     return found
                 self.schedule.idle(lease.wait_until)
