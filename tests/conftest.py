@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.secured import Secured, start, stop
 from tests.zookeeper import open_zookeeper
 
 
@@ -13,6 +14,14 @@ def zookeeper_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a real ZooKeeper and give its `127.0.0.1:PORT`; each pytest-xdist worker has its own."""
     with open_zookeeper(tmp_path_factory.mktemp("zookeeper")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def secured_zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """Run a real ZooKeeper with TLS on one port, and with a user of its own on both."""
+    secured, process = start(tmp_path_factory.mktemp("secured-zookeeper"))
+    yield secured
+    stop(process)
 
 
 @pytest.fixture

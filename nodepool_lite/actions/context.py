@@ -11,6 +11,7 @@ from nodepool_lite.access.script import ScriptStart, ScriptStatus, Verification
 from nodepool_lite.actions.dib.recipe import Recipe
 from nodepool_lite.actions.sightings import Sightings
 from nodepool_lite.clouds.driver import Driver
+from nodepool_lite.config.secrets import masked, secrets_of
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.errors import BadRequestError
@@ -138,6 +139,10 @@ class Context:
         """Return the way into a node: SSH, or nothing at all where `login-test` is off."""
         provider = self.config().provider(node.provider)
         return self.ssh if provider is None or provider.login_test else NO_REACH
+
+    def public(self, text: str) -> str:
+        """Return what a program or a machine said, without the secrets that it was told: for the records."""
+        return masked(text, secrets_of(self.config(), self.environment))
 
     def node_logs(self, node_id: str) -> Path:
         """Return the directory that holds a node's logs on this host."""

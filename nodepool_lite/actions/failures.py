@@ -1,12 +1,15 @@
 """Recording a failure: the node, the reason, and the back-off that follows, in one transaction."""
 
-from nodepool_lite.actions.context import Context
+from nodepool_lite.actions.context import DONE, Again, Context, Outcome
 from nodepool_lite.model.errors import CloudError, StoreConflictError
 from nodepool_lite.model.node import PENDING, Node, NodeState
+from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.backoff import CAPACITY_LIMIT, LAUNCH_FIRST, LAUNCH_LIMIT, Wait, grown
 from nodepool_lite.plan.generation import config_source
 from nodepool_lite.store.base import Write
 
+UNRECORDED = 60.0
+"""Seconds until what failed is tried again where the record of its back-off cannot be read, and so not be written."""
 ATTEMPTS = 5
 """How often a failure is written anew because others changed the same back-off; then it goes without."""
 
@@ -24,7 +27,7 @@ def fail_node(ctx: Context, node: Node, reason: str, *, counts: bool = True, wai
     Raises:
         StoreConflictError: the node has changed since it was read.
     """
-    now = ctx.clock.now()
+    now, reason = ctx.clock.now(), ctx.public(reason)
     node = _with_console(ctx, node, now)
     failed = Write("update", node.to(NodeState.FAILED, now, reason, error=reason))
     for _ in range(ATTEMPTS - 1):
@@ -40,6 +43,18 @@ def fail_node(ctx: Context, node: Node, reason: str, *, counts: bool = True, wai
         ctx.store.transact([failed])
     ctx.notes.pop(node.id, None)
     ctx.log.warning("node.failed", node=node.id, label=node.label, provider=node.provider, reason=reason)
+
+
+def backoff_write(ctx: Context, before: Backoff | None, after: Backoff) -> list[Write]:
+    """Return the write of a back-off; none where a record that cannot be read has its place, which is left alone."""
+    if after.id in ctx.store.snapshot().unreadable(Backoff):
+        return []
+    return [Write("create" if before is None else "update", after)]
+
+
+def paced(ctx: Context, backoff: str, reason: str) -> Outcome:
+    """Return the outcome of what failed: done, for its back-off is on record; or a pause, where that cannot be."""
+    return Again(UNRECORDED, reason) if backoff in ctx.store.snapshot().unreadable(Backoff) else DONE
 
 
 def _backoff(ctx: Context, node: Node, reason: str, now: float, wait: Wait) -> list[Write]:
@@ -60,7 +75,7 @@ def _backoff(ctx: Context, node: Node, reason: str, now: float, wait: Wait) -> l
         free=provider.launch_retries if wait is Wait.AFTER_RETRIES else 0,
         began=node.created,
     )
-    return [Write("create" if before is None else "update", after)]
+    return backoff_write(ctx, before, after)
 
 
 def _with_console(ctx: Context, node: Node, now: float) -> Node:
@@ -76,7 +91,7 @@ def _with_console(ctx: Context, node: Node, now: float) -> Node:
             directory = ctx.node_logs(node.id)
             directory.mkdir(parents=True, exist_ok=True)
             (directory / "console.log").write_text(text)
-            return node.noted(now, f"its console log is kept; it ends: {tail(text)}")
+            return node.noted(now, f"its console log is kept; it ends: {ctx.public(tail(text))}")
     except (CloudError, OSError) as error:
         ctx.log.warning("console.lost", node=node.id, reason=str(error))
     return node

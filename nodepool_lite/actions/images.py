@@ -6,6 +6,7 @@ from pathlib import Path
 from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.actions.dib.build_logs import prune
 from nodepool_lite.actions.dib.recipe import Recipe, takes_host_key
+from nodepool_lite.actions.failures import backoff_write, paced
 from nodepool_lite.actions.removals import remove_files
 from nodepool_lite.clouds.driver import ImageSpec
 from nodepool_lite.config.settings import Diskimage, Provider
@@ -45,10 +46,12 @@ def start_build(ctx: Context, action: StartBuild) -> Outcome:
     except NodepoolError as error:
         reason = str(error)
         _persistently(ctx, lambda: _build_failed(ctx, build.id, reason))
+        outcome = paced(ctx, f"build/{diskimage.name}", reason)
     else:
         _persistently(ctx, lambda: _build_ready(ctx, build, files))
+        outcome = DONE
     prune(ctx.config().build_log_dir, diskimage.name, ctx.config().build_log_retention)
-    return DONE
+    return outcome
 
 
 def start_upload(ctx: Context, action: StartUpload) -> Outcome:
@@ -71,7 +74,7 @@ def start_upload(ctx: Context, action: StartUpload) -> Outcome:
     except CloudError as error:
         reason = str(error)
         _persistently(ctx, lambda: _upload_failed(ctx, upload.id, reason))
-        return DONE
+        return paced(ctx, f"upload/{upload.diskimage}@{upload.provider}", reason)
     _persistently(ctx, lambda: _upload_ready(ctx, upload.id, image_id))
     return DONE
 
@@ -164,7 +167,7 @@ def _build_ready(ctx: Context, made: Build, files: tuple[ImageFile, ...]) -> Non
 
 
 def _build_failed(ctx: Context, build_id: str, reason: str) -> None:
-    now = ctx.clock.now()
+    now, reason = ctx.clock.now(), ctx.public(reason)
     build = _unfinished(ctx, build_id)
     if build is None:
         return
@@ -174,7 +177,7 @@ def _build_failed(ctx: Context, build_id: str, reason: str) -> None:
     ctx.store.transact(
         [
             Write("update", build.to(BuildState.FAILED, now, reason, error=reason)),
-            Write("create" if before is None else "update", after),
+            *backoff_write(ctx, before, after),
         ]
     )
     ctx.log.warning("build.failed", build=build.name, reason=reason, next_try=after.next_try)
@@ -262,7 +265,7 @@ def _upload_ready(ctx: Context, upload_id: str, image_id: str) -> None:
 
 
 def _upload_failed(ctx: Context, upload_id: str, reason: str) -> None:
-    now = ctx.clock.now()
+    now, reason = ctx.clock.now(), ctx.public(reason)
     records = ctx.store.snapshot()
     upload = records.uploads.get(upload_id)
     if upload is None or upload.state is not UploadState.UPLOADING:
@@ -275,6 +278,6 @@ def _upload_failed(ctx: Context, upload_id: str, reason: str) -> None:
         before = records.backoffs.get(name)
         mark = uploads.fingerprint(view, provider, upload.diskimage)
         after = grown(before, name, reason, now, fingerprint=mark, first=BUILD_FIRST, limit=BUILD_LIMIT)
-        writes.append(Write("create" if before is None else "update", after))
+        writes += backoff_write(ctx, before, after)
     ctx.store.transact(writes)
     ctx.log.warning("upload.failed", upload=upload.name, reason=reason)

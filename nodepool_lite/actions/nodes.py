@@ -198,11 +198,11 @@ def delete_alien(ctx: Context, action: DeleteAlien) -> Outcome:
 
 
 def hostname_of(provider: Provider, node: Node) -> str:
-    """Return the host name of a node: `hostname-format` filled in, made safe for DNS."""
+    """Return the host name of a node: `hostname-format` filled in, made safe for DNS (RFC 1123, 2.1)."""
     form = provider.hostname_format.replace("{node.id}", "{node_id}").replace(".name}", "}")
     text = form.format(label=node.label, node_id=node.id, provider=provider.name)
-    safe = "".join(char if char.isalnum() or char == "-" else "-" for char in text.lower())
-    return safe.strip("-")[:63]
+    safe = "".join(char if char.isascii() and char.isalnum() else "-" for char in text.lower())
+    return safe.strip("-")[:63].rstrip("-") or f"node-{node.id}"
 
 
 def _delete(ctx: Context, provider: str, server: str) -> Outcome:

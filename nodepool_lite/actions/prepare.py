@@ -87,7 +87,7 @@ def _finished(ctx: Context, node: Node, run: ScriptRun, status: ScriptStatus) ->
         ended = run.model_copy(update={"finished": now, "exit_status": 0, "step": ""})
         return _verified(ctx, node, f"ready-script {run.name} succeeded", script=ended)
     what = "was cut short: the node was restarted" if status.lost else f"ended with status {status.exit_status}"
-    detail = tail_reason(_tail(ctx, node))
+    detail = tail_reason(_public(ctx, _tail(ctx, node)))
     reason = f"ready-script {run.name} {what}" + (f": {detail}" if detail else "")
     label = ctx.config().label(node.label)
     number = int(run.run_id.rpartition("-")[2])
@@ -134,7 +134,7 @@ def _ready(ctx: Context, node: Node, reason: str, **changes: object) -> None:
 
 def _note_step(ctx: Context, node: Node, run: ScriptRun) -> None:
     """Record the step; of more than what came just now, because a step holds until the next, whatever noise follows."""
-    step = last_step(_tail(ctx, node))
+    step = last_step(_public(ctx, _tail(ctx, node)))
     key = f"step {node.id}"
     now = ctx.clock.now()
     if step and step != run.step and now - float(ctx.notes.get(key, "0")) >= STEP_INTERVAL:
@@ -155,6 +155,11 @@ def _offset(file: Path, run_id: str) -> int:
         return 0
     kept_run, _, offset = file.read_text().partition(" ")
     return int(offset) if kept_run == run_id and offset.isdigit() else 0
+
+
+def _public(ctx: Context, output: bytes) -> bytes:
+    """Return output without secrets: before it is cut, or a part of one would stay."""
+    return ctx.public(output.decode(errors="replace")).encode()
 
 
 def _tail(ctx: Context, node: Node) -> bytes:

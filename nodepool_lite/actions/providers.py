@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from nodepool_lite.actions.context import DONE, Context, Outcome
+from nodepool_lite.actions.failures import backoff_write, paced
 from nodepool_lite.clouds.driver import Driver, Need
 from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.errors import BadRequestError, CloudError
@@ -10,7 +11,6 @@ from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import ListServers, SweepLeftovers
 from nodepool_lite.plan.backoff import PROVIDER_FIRST, PROVIDER_LIMIT, grown
 from nodepool_lite.plan.generation import config_source
-from nodepool_lite.store.base import Write
 
 LOOK_AGAIN = 600.0
 """Seconds for which a label that cannot be made is left alone, unless a look at the names finds it mended before."""
@@ -29,7 +29,7 @@ def list_servers(ctx: Context, action: ListServers) -> Outcome:
         needs = _needs(ctx, provider, driver)
     except CloudError as error:
         _silent(ctx, provider, str(error))
-        return DONE
+        return paced(ctx, f"provider/{provider.name}", str(error))
     ctx.sightings.saw_servers(action.provider, servers, quota, asked, poll=driver.poll_interval, needs=needs)
     backoff = ctx.store.snapshot().backoffs.get(f"provider/{action.provider}")
     if backoff is not None:
@@ -64,7 +64,7 @@ def _needs(ctx: Context, provider: Provider, driver: Driver) -> Mapping[tuple[st
 def _impossible(ctx: Context, provider: Provider, pool: str, label: str, reason: str) -> None:
     """Record that a label cannot be made, before anybody tries."""
     source = config_source(ctx.config(), label, provider.name, pool)
-    if source is None:
+    if source is None or source.backoff_id in ctx.store.snapshot().unreadable(Backoff):
         return
     now = ctx.clock.now()
     before = ctx.store.snapshot().backoffs.get(source.backoff_id)
@@ -107,6 +107,6 @@ def _silent(ctx: Context, provider: Provider, reason: str) -> None:
         first=PROVIDER_FIRST,
         limit=PROVIDER_LIMIT,
     )
-    ctx.store.transact([Write("create" if before is None else "update", after)])
+    ctx.store.transact(backoff_write(ctx, before, after))
     if before is None:
         ctx.log.warning("provider.silent", provider=provider.name, reason=reason)

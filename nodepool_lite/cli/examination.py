@@ -9,9 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from nodepool_lite.cli import layout
 from nodepool_lite.cli.app import App
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.errors import CloudError, ConfigError, StoreUnavailableError
+from nodepool_lite.store.base import Snapshot
 
 PYTHON = (3, 11)
 
@@ -51,17 +53,38 @@ def _ssh() -> Finding:
 
 
 def _zookeeper(app: App, config: Config) -> Iterator[Finding]:
-    from nodepool_lite.store import open as opening  # noqa: PLC0415 - kazoo is slow to import
+    from nodepool_lite.store.open import hosts  # noqa: PLC0415 - kazoo is slow to import
+    from nodepool_lite.store.zookeeper import ZooKeeperStore  # noqa: PLC0415 - the same
 
     try:
-        with app.store():
-            yield Finding("ok", "zookeeper", f"answers at {opening.hosts(config).partition('?')[0]}")
+        with app.store() as store:
+            yield Finding("ok", "zookeeper", f"answers at {hosts(config).partition('?')[0]}{_way(config)}")
+            if config.zookeeper_auth and isinstance(store, ZooKeeperStore) and not store.sealed:
+                yield Finding("note", "zookeeper", "records are still for everybody: restart the daemons to close them")
+            yield from _records(store.read())
             return
-    except StoreUnavailableError as error:
+    except (StoreUnavailableError, ConfigError) as error:
         if config.zookeeper_servers:
             yield Finding("missing", "zookeeper", str(error))
             return
     yield _embedded()
+
+
+def _records(records: Snapshot) -> Iterator[Finding]:
+    from nodepool_lite.service.names import unreadable_hint  # noqa: PLC0415 - only with a pool
+
+    for path, why in sorted(records.garbage.items()):
+        sentence = layout.one_line(f"the record {path} cannot be read: {why}; {unreadable_hint(path, records)}")
+        yield Finding("missing", "records", sentence)
+
+
+def _way(config: Config) -> str:
+    """Return how ZooKeeper is talked to, as the end of a sentence."""
+    if not config.zookeeper_servers:
+        return ""
+    tls, auth = config.zookeeper_tls, config.zookeeper_auth
+    encrypted = "encrypted" if tls else "not encrypted"
+    return f", {encrypted}, " + (f"as {auth.scheme} user {auth.username}" if auth else "records are for everybody")
 
 
 def _embedded() -> Finding:

@@ -31,6 +31,11 @@ def duration(text: str) -> float:
         raise click.BadParameter(f"{text!r}: {error}") from None
 
 
+def text(typed: str) -> str:
+    """Return what a person typed as text that can be stored: bytes that are none are told by a question mark."""
+    return typed.encode(errors="replace").decode()
+
+
 class Listing:
     """What `-f`, `--column`, `--detail` and `--watch` came to."""
 

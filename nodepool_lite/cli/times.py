@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+_LAST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -25,14 +26,19 @@ def short(seconds: float) -> str:
 
 def stamp(moment: float | None) -> str | None:
     """Return a moment as ISO 8601 in UTC, for machines."""
-    return None if moment is None else datetime.fromtimestamp(round(moment), UTC).isoformat().replace("+00:00", "Z")
+    return None if moment is None else _date(moment).isoformat().replace("+00:00", "Z")
 
 
 def local(moment: float) -> str:
     """Return a moment in this host's time, for people."""
-    return datetime.fromtimestamp(round(moment), UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return _date(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def when(moment: float, now: float) -> str:
     """Return when something is tried again, for people."""
     return "now" if moment <= now else f"in {short(moment - now)}, at {local(moment)}"
+
+
+def _date(moment: float) -> datetime:
+    """Return a date; the nearest one that there is for what somebody wrote into a record."""
+    return datetime.fromtimestamp(round(min(max(moment, 0.0), _LAST)), UTC)

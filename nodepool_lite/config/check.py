@@ -55,9 +55,6 @@ def _label(label: Item, root: Item, report: Report) -> None:
     elif name:
         hint = "add it to the `labels` of a provider's pool, or take it out"
         report.error(label.place("name"), f"no provider makes the label `{name}`", hint)
-    for key in ("ready-script", "verify-script"):
-        if "/" in label.word(key):
-            report.error(label.place(key), f"`{key}`: expected a file name in `scripts-dir`, not a path")
 
 
 def _room(label: Item, pools: list[Item], report: Report) -> None:
@@ -168,13 +165,17 @@ def _template(item: Item | None, allowed: tuple[str, ...], report: Report) -> No
         return
     known = ", ".join(f"{{{each}}}" for each in allowed)
     try:
-        used = [name for _, name, _, _ in Formatter().parse(item.text) if name is not None]
+        parts = [part[1:] for part in Formatter().parse(item.text) if part[1] is not None]
     except ValueError as error:
         report.error(item.at, f"`{item.text}`: {error}", f"known: {known}")
         return
-    for name in used:
+    for name, form, conversion in parts:
         if name not in allowed:
             report.error(item.at, f"unknown placeholder {{{name}}}", f"known: {known}")
+        elif form or conversion:
+            report.error(item.at, f"{{{name}}} stands with `:` or `!`", "write the placeholder alone")
+    if "timestamp" in allowed and not any(name == "timestamp" for name, _, _ in parts):
+        report.error(item.at, f"`{item.text}`: {{timestamp}} is missing", "without it, images have the same name")
 
 
 def _cron(item: Item | None, report: Report) -> None:

@@ -8,6 +8,8 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _WHOLE = re.compile(rf"(?:{_PART.pattern}\s*)+")
 
+LONGEST = 100_000 * 86_400
+"""Seconds of the longest duration: almost three hundred years."""
 _LONG = 1e9
 """Beyond this many seconds units help nobody, and floats are no longer exact in them."""
 
@@ -18,16 +20,18 @@ def seconds(value: object) -> float:
     """Return a duration in seconds; a bare number is seconds already.
 
     Raises:
-        ValueError: it is not a duration, is negative or has no end.
+        ValueError: it is not a duration, is negative or too long: what it is added to must still be a date.
     """
     if isinstance(value, str):
         text = value.strip().lower()
         if _WHOLE.fullmatch(text):
-            return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-        if _NUMBER.fullmatch(text):
+            value = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+        elif _NUMBER.fullmatch(text):
             value = float(text)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"expected {EXPECTED}")
+    if value > LONGEST:
+        raise ValueError(f"expected {EXPECTED}, and no more than {LONGEST // _UNITS['d']}d")
     return float(value)
 
 

@@ -3,6 +3,7 @@
 All of it is said as warnings: they may be on the builder's host, or in the image.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -22,7 +23,7 @@ def check_files(root: Item, base: Path, environ: Mapping[str, str], report: Repo
     )
     for key, directories in (("elements-dir", elements), ("scripts-dir", ready_scripts)):
         for directory in directories:
-            if not _exists(directory):
+            if not exists(directory):
                 report.warning(root.place(key), f"`{key}`: there is no directory {directory}")
     _scripts(root, (*ready_scripts, shipped.scripts_dir()), report)
     _of_2017(root, ready_scripts, report)
@@ -36,7 +37,8 @@ def _directories(item: Item | None) -> list[str]:
     return [each.text or "" for each in item.items] if item.items is not None else (item.text or "").split(":")
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Return whether there is such a file or directory, as far as this user may look."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -47,7 +49,7 @@ def _scripts(root: Item, places: tuple[Path, ...], report: Report) -> None:
     for label in root.each("labels"):
         for key in ("ready-script", "verify-script"):
             name = label.word(key)
-            if name and not any(_exists(place / name) for place in places):
+            if name and "/" not in name and not any(exists(place / name) for place in places):
                 near = did_you_mean(name, _children(places))
                 hint = near if near.startswith("did") else "it has to be in the image, under /opt/nodepool-scripts"
                 report.warning(label.place(key), f"the {key} `{name}` is not in `scripts-dir`", hint)
@@ -57,8 +59,8 @@ def _scripts(root: Item, places: tuple[Path, ...], report: Report) -> None:
 
 def _of_2017(root: Item, places: tuple[Path, ...], report: Report) -> None:
     """Warn about scripts in `scripts-dir` that today's Packstack cannot work with, named by a label or not."""
-    for script in sorted(each for place in places if _exists(place) and place.is_dir() for each in place.iterdir()):
-        for sentence in packstack.complaints(script) if script.is_file() else ():
+    for script in sorted(each for place in places for each in _listed(place)):
+        for sentence in packstack.complaints(script) if os.path.isfile(script) else ():  # noqa: PTH113 - as below
             hint = "take it away: a newer one ships" if (shipped.scripts_dir() / script.name).exists() else ""
             report.warning(_where(root, script.name), f"{script}: {sentence}", hint)
 
@@ -73,7 +75,7 @@ def _elements(root: Item, places: tuple[Path, ...], report: Report) -> None:
     for diskimage in root.each("diskimages"):
         for element in diskimage.each("elements"):
             name = element.text or ""
-            if name and not any(_exists(place / name) for place in places):
+            if name and "/" not in name and not any(exists(place / name) for place in places):
                 near = did_you_mean(name, _children(places))
                 hint = near if near.startswith("did") else "add its directory to `elements-dir`"
                 report.warning(element.at, f"the element `{name}` is not found on this host", hint)
@@ -89,5 +91,12 @@ def dib_elements() -> tuple[Path, ...]:
 
 def _children(directories: tuple[Path, ...]) -> Iterator[str]:
     for directory in directories:
-        if directory.is_dir():
-            yield from (each.name for each in directory.iterdir())
+        yield from (each.name for each in _listed(directory))
+
+
+def _listed(directory: Path) -> list[Path]:
+    """Return what is in a directory, as far as this user may look; Path.iterdir raises where she may not."""
+    try:
+        return list(directory.iterdir())
+    except (OSError, ValueError):
+        return []

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from nodepool_lite.config.settings import Config, Diskimage, Provider, ProviderImage
+from nodepool_lite.config.settings import Config, Diskimage, Provider, ProviderImage, ZooKeeperTls
 
 
 def absolute(path: Path, base: Path, environ: Mapping[str, str]) -> Path:
@@ -25,6 +25,7 @@ def finished(config: Config, base: Path, environ: Mapping[str, str]) -> Config:
         for name in ("elements_dir", "scripts_dir")
     }
     key = {"private_key": absolute(config.private_key, base, environ)} if config.private_key else {}
+    tls = {"zookeeper_tls": _absolute_tls(config.zookeeper_tls, base, environ)} if config.zookeeper_tls else {}
     return config.model_copy(
         update={
             "diskimages": tuple(_with_parents(each, by_name) for each in config.diskimages),
@@ -32,7 +33,15 @@ def finished(config: Config, base: Path, environ: Mapping[str, str]) -> Config:
             **paths,
             **lists,
             **key,
+            **tls,
         }
+    )
+
+
+def _absolute_tls(tls: ZooKeeperTls, base: Path, environ: Mapping[str, str]) -> ZooKeeperTls:
+    files = {name: getattr(tls, name) for name in ("ca", "cert", "key")}
+    return tls.model_copy(
+        update={name: absolute(path, base, environ) for name, path in files.items() if path is not None}
     )
 
 

@@ -15,12 +15,10 @@ from nodepool_lite.config.settings import (
 )
 from nodepool_lite.config.tree import Item
 
-_PLAIN_ZOOKEEPER = "connections to ZooKeeper are not encrypted"
 _SSH_ONLY = "nodes are reached by SSH with a POSIX shell"
 
 IGNORED: Mapping[type[Section], Mapping[str, str]] = {
     Config: {
-        "zookeeper-tls": _PLAIN_ZOOKEEPER,
         "webapp": "there is no web server yet",
         "tenant-resource-limits": "there are no tenants yet",
     },

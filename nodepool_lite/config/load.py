@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nodepool_lite.config.check import check
+from nodepool_lite.config.check_zookeeper import check_zookeeper
 from nodepool_lite.config.files import check_files
 from nodepool_lite.config.finish import finished
 from nodepool_lite.config.ignored import notice_unused
@@ -17,6 +18,8 @@ from nodepool_lite.config.tree import Item, parse, variables
 from nodepool_lite.config.validate import known_keys, to_config
 from nodepool_lite.model.errors import ConfigError
 
+LIMIT = 8 << 20
+"""Bytes that a configuration may have, hundreds of times what the largest has."""
 VARIABLE = "NODEPOOL_LITE_CONFIG"
 SECURE_VARIABLE = "NODEPOOL_LITE_SECURE"
 PLACES = (Path("/etc/nodepool-lite/nodepool.yaml"), Path("/etc/nodepool/nodepool.yaml"))
@@ -72,6 +75,7 @@ def load(path: Path, environ: Mapping[str, str], base: Path | None = None) -> Lo
         check(root, report)
         notice_unused(root, report)
         check_files(root, base, environ, report)
+        check_zookeeper(root, base, environ, report)
         config = to_config(root, report)
     config = None if config is None or report.failed else finished(config, base, environ)
     return Loaded(config, report.problems(), digest.hexdigest()[:16], path, dialect)
@@ -117,10 +121,14 @@ def _native(
 def _tree(path: Path, environ: Mapping[str, str], report: Report, seen: Callable[[bytes], None]) -> Item | None:
     """Return the tree of a file; None when it cannot be read or is no YAML, with the reason in `report`."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LIMIT + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         report.error(Position(str(path)), f"cannot be read: {reason}")
+        return None
+    if len(content) > LIMIT:
+        report.error(Position(str(path)), f"this file is larger than {LIMIT >> 20} MiB", "is it the right one?")
         return None
     seen(content)
     try:

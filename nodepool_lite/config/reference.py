@@ -26,8 +26,8 @@ NODEPOOL_X; it is an error when there is none. `nodepool-lite config check` tell
 `config show` prints it with every default, `config schema` prints a JSON schema for editors.
 
 The file is looked for in this order: `--config`, `$NODEPOOL_LITE_CONFIG`, `/etc/nodepool-lite/nodepool.yaml`,
-`/etc/nodepool/nodepool.yaml`. A second file, named by `$NODEPOOL_LITE_SECURE`, may hold `zookeeper-servers` and the
-`env-vars` of `diskimages` (by `name`); what it says is put over the first.
+`/etc/nodepool/nodepool.yaml`. A second file, named by `$NODEPOOL_LITE_SECURE`, may hold `zookeeper-servers`,
+`zookeeper-tls`, `zookeeper-auth` and the `env-vars` of `diskimages` (by `name`); what it says is put over the first.
 
 Files of Nodepool 0.3 to 0.5 are read too; `nodepool-lite config convert FILE` writes them in this form.
 """
@@ -59,7 +59,7 @@ def _path(section: type[Section]) -> str:
         for key, shape in shapes(parent).items():
             if shape.section is section:
                 above = "" if parent is Config else f"{_path(parent).strip('`')}."
-                return f"`{above}{key}[]`"
+                return f"`{above}{key}{'' if shape.single else '[]'}`"
     raise AssertionError(section)
 
 
@@ -68,7 +68,7 @@ def _type(field: FieldInfo, shape: Shape) -> str:
     if shape.duration:
         return "duration"
     if shape.section is not None:
-        return f"list of {_path(shape.section)}"
+        return f"{'mapping' if shape.single else 'list of'} {_path(shape.section)}"
     return _words(field.annotation)
 
 
@@ -79,7 +79,7 @@ def _words(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{each}`" for each in arguments)
     if origin is tuple:
-        return "list of paths" if arguments[0] is Path else f"list of {_words(arguments[0])}"
+        return "list of paths" if _words(arguments[0]) == "path" else f"list of {_words(arguments[0])}"
     if hasattr(annotation, "__metadata__"):
         return _words(annotation.__origin__)
     names: dict[Any, str] = {str: "text", bool: "boolean", int: "integer", float: "number", Path: "path"}

@@ -60,7 +60,8 @@ def _ways(schema: dict[str, Any]) -> list[dict[str, Any]]:
     if kind in _WIDER:
         return [schema, _WIDER[kind]]
     if kind == "string" and "enum" not in schema:
-        return [schema, {"type": ["number", "boolean"]}]
+        filled = [{"type": "string", "pattern": _VARIABLE}] if "pattern" in schema else []
+        return [schema, {"type": ["number", "boolean"]}, *filled]
     return [schema]
 
 
@@ -69,6 +70,10 @@ def _loose(schema: dict[str, Any]) -> dict[str, Any]:
     text = {"type": ["string", "number", "boolean", "null"]}
     found = dict(schema)
     for key in ("items", "additionalProperties"):
-        if isinstance(found.get(key), dict) and found[key].get("type") == "string":
+        if found.get(key) == {"type": "string"}:
             found[key] = text
+        elif isinstance(found.get(key), dict) and found[key].get("type") == "string":
+            found[key] = {"anyOf": [*_ways(found[key]), {"type": "null"}]}
+    if "patternProperties" in found:
+        found |= {"patternProperties": dict.fromkeys(found["patternProperties"], text), "additionalProperties": False}
     return found

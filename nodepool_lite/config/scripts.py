@@ -7,6 +7,7 @@ A script names the others itself, in lines of comment that start where the line 
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,8 @@ def find_script(directories: Iterable[Path], name: str) -> Path | None:
     """Return the script of that name in the first of the directories that has it; None when none has."""
     if not name or Path(name).name != name:
         return None
-    return next((each / name for each in directories if (each / name).is_file()), None)
+    scripts = (each / name for each in directories)
+    return next((each for each in scripts if os.path.isfile(each)), None)  # noqa: PTH113 - Path.is_file raises
 
 
 def read_script(directories: Iterable[Path], name: str) -> Script | None:

@@ -1,9 +1,10 @@
-"""The second, secret file: where ZooKeeper is, and env-vars of diskimages, put over what the main file says."""
+"""The second, secret file: how to get at ZooKeeper, and env-vars of diskimages, put over what the main file says."""
 
 from nodepool_lite.config.problem import Report, did_you_mean
 from nodepool_lite.config.tree import Item
 
-_TOP = ("zookeeper-servers", "zookeeper-tls", "diskimages")
+_ACCESS = ("zookeeper-tls", "zookeeper-auth")
+_TOP = ("zookeeper-servers", *_ACCESS, "diskimages")
 _DISKIMAGE = ("name", "env-vars")
 
 
@@ -22,7 +23,9 @@ def merged(root: Item, secure: Item, report: Report) -> Item:
         elif env is not None:
             report.error(env.at, f"`env-vars`: expected a mapping, not {env.kind}")
     entries = dict(root.entries or {})
-    entries |= {key: value for key, value in (secure.entries or {}).items() if key in _TOP and key != "diskimages"}
+    for key, value in (secure.entries or {}).items():
+        if key in _TOP and key != "diskimages":
+            entries[key] = _over(entries.get(key), value) if key in _ACCESS else value
     if secrets and "diskimages" in entries:
         images = tuple(_with(each, secrets.get(each.word("name"))) for each in root.each("diskimages"))
         entries["diskimages"] = Item(entries["diskimages"].at, entries["diskimages"].key_at, items=images)
@@ -35,6 +38,11 @@ def _with(image: Item, secrets: Item | None) -> Item:
     own = image.get("env-vars")
     filled = Item(own.at if own else image.at, entries=_entries(own) | _entries(secrets))
     return image.but({**_entries(image), "env-vars": filled})
+
+
+def _over(main: Item | None, secret: Item) -> Item:
+    """Return what both say of a mapping; the secure file wins."""
+    return secret if secret.entries is None else secret.but(_entries(main) | _entries(secret))
 
 
 def _entries(item: Item | None) -> dict[str, Item]:

@@ -4,12 +4,13 @@ All durations are seconds, RAM is MiB, disk is GiB. Values are frozen; a reload 
 """
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from nodepool_lite.config.duration import seconds
 
@@ -22,14 +23,77 @@ def split(value: object) -> object:
     return [each for each in value.split(":") if each] if isinstance(value, str) else value
 
 
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
+MOST = 10**9
+"""More than anybody has of anything that is counted here."""
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Directories = Annotated[tuple[Path, ...], BeforeValidator(split)]
-"""A list of directories, or one text with colons between them."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+
+def _printable(path: Path) -> Path:
+    if not str(path).isprintable():
+        raise ValueError("expected a path without line breaks and other control characters")
+    return path
+
+
+def _no_colon(path: Path) -> Path:
+    if ":" in str(path):
+        raise ValueError("expected a path without colons, which stand between directories")
+    return path
+
+
+def _command(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"expected a command that a shell could take apart ({error})") from error
+    if not words or words[0].startswith("-") or "\n" in text:
+        raise ValueError("expected a program, with its first arguments if it needs some")
+    return text
+
+
+Location = Annotated[Path, AfterValidator(_printable)]
+Directories = Annotated[tuple[Annotated[Location, AfterValidator(_no_colon)], ...], BeforeValidator(split)]
+"""A list of directories, or one text with colons between them."""
+Command = Annotated[str, AfterValidator(_command)]
+"""A program and its first arguments, quoted as for a shell."""
+
+_NAME, _ELEMENT, _VARIABLE, _FORMAT, _USER = (
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+    r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
+    r"^[A-Za-z_][A-Za-z0-9_]*$",
+    r"^[a-z0-9]*$",
+    r"^[A-Za-z_][A-Za-z0-9._-]*$",
+)
+_FILE, _LINE = r"^([^/.\x00-\x1f\x7f][^/\x00-\x1f\x7f]*)?$", r"^[^\x00-\x1f\x7f]*$"
+_HOST, _CHROOT = r"^[A-Za-z0-9._:%-]+$", r"^/*([A-Za-z0-9_~@+-][A-Za-z0-9._~@+-]*(/+|$))*$"
+PATTERNS: Mapping[str, str] = {
+    _NAME: "a name of letters, digits, `.`, `_` and `-`, a letter or digit first",
+    _ELEMENT: "the name of an element: letters, digits, `.`, `_`, `+` and `-`, a letter or digit first",
+    _VARIABLE: "the name of a variable: letters, digits and `_`, no digit first",
+    _FORMAT: "the name of a format, such as qcow2",
+    _USER: "the name of a user: letters, digits, `.`, `_` and `-`, a letter or `_` first",
+    _FILE: "the name of a file, without a directory, control characters or a dot in front",
+    _LINE: "one line of text without control characters",
+    _HOST: "a host name or an address",
+    _CHROOT: "a path of names of letters, digits, `.`, `_`, `~`, `@`, `+` and `-`, with slashes between",
+}
+"""What each pattern that a text has to match asks for, in words."""
+
+Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=100)]
 """A name that is safe as a file name, a host name part, a znode and a shell word."""
+Element = Annotated[str, StringConstraints(pattern=_ELEMENT, max_length=100)]
+"""The name of a directory in `elements-dir`, and an argument of disk-image-create."""
+Variable = Annotated[str, StringConstraints(pattern=_VARIABLE, max_length=100)]
+"""The name of a variable of a process's environment."""
+Format = Annotated[str, StringConstraints(pattern=_FORMAT, max_length=20)]
+"""A suffix of image files."""
+User = Annotated[str, StringConstraints(pattern=_USER, max_length=32)]
+"""A login name (useradd(8) takes 32 characters)."""
+FileName = Annotated[str, StringConstraints(pattern=_FILE, max_length=100)]
+"""The name of a file in a directory that is said elsewhere."""
+Line = Annotated[str, StringConstraints(pattern=_LINE)]
+"""Any text on one line."""
 
 
 def kebab(name: str) -> str:
@@ -58,12 +122,36 @@ class Section(BaseModel):
 class ZooKeeperServer(Section):
     """One member of the ensemble."""
 
-    host: str
+    host: Annotated[str, StringConstraints(pattern=_HOST, max_length=253)]
     """Name or address of the server."""
     port: Port = 2181
     """Its client port."""
-    chroot: str = ""
+    chroot: Annotated[str, StringConstraints(pattern=_CHROOT)] = ""
     """A path to keep everything below, so that several pools can share an ensemble; the same for all servers."""
+
+
+class ZooKeeperTls(Section):
+    """How connections to the servers of `zookeeper-servers` are encrypted; without it they are not."""
+
+    ca: Location
+    """PEM file of the authority, or authorities, that sign the servers' certificates. No other is trusted."""
+    cert: Location | None = None
+    """PEM file with our own certificate, for servers that ask for one."""
+    key: Location | None = None
+    """PEM file with its private key, without a passphrase; by default it is in the file of `cert`."""
+    check_hostname: bool = True
+    """Whether a server's certificate must be for the name, or the address, that `zookeeper-servers` gives."""
+
+
+class ZooKeeperAuth(Section):
+    """Who the pool is to the servers of `zookeeper-servers`. With it, nobody else may read or change its records."""
+
+    scheme: Literal["digest", "sasl"] = "digest"
+    """`digest` sends user and password to any server; `sasl` (DIGEST-MD5) proves the password to one that knows it."""
+    username: Name
+    """The user; with `sasl`, one that the servers know."""
+    password: Annotated[str, StringConstraints(min_length=1)] = Field(repr=False)
+    """The password; best in the file that `$NODEPOOL_LITE_SECURE` names."""
 
 
 class Diskimage(Section):
@@ -75,23 +163,23 @@ class Diskimage(Section):
     """Only a `parent` of others; it is not built itself."""
     parent: Name | None = None
     """A diskimage whose elements come first, and whose other settings hold where this one has none."""
-    dib_cmd: str = "disk-image-create"
+    dib_cmd: Command = "disk-image-create"
     """The program to run, with its first arguments if it needs some."""
     pause: bool = False
     """Whether building is suspended; builds that exist go on serving."""
-    elements: tuple[str, ...] = ()
+    elements: tuple[Element, ...] = ()
     """Elements of diskimage-builder, of `elements-dir`, or of those that ship with nodepool-lite."""
-    formats: tuple[str, ...] = ()
+    formats: tuple[Format, ...] = ()
     """Formats wanted besides those that the providers ask for."""
-    release: str = ""
+    release: Line = ""
     """Passed to the elements as `DIB_RELEASE`."""
     rebuild_age: Duration = 86400.0
     """A build older than this is followed by a new one."""
     build_timeout: Duration = 28800.0
     """A build that takes longer is ended and has failed."""
-    env_vars: Mapping[str, str] = Field(default_factory=dict)
+    env_vars: Mapping[Variable, str] = Field(default_factory=dict)
     """Environment of the build. Not a place for secrets: `$NODEPOOL_LITE_SECURE` names a file for them."""
-    username: str = "jenkins"
+    username: User = "jenkins"
     """The user that the image lets in by SSH."""
     metadata: Mapping[str, str] = Field(default_factory=dict)
     """Properties that every provider gives to the image."""
@@ -106,13 +194,13 @@ class Label(Section):
     """How many nodes are kept waiting; 0 makes them only on demand."""
     max_ready_age: Duration = 0.0
     """An unused node that is older is replaced by a fresh one; 0 never."""
-    ready_script: str = ""
+    ready_script: FileName = ""
     """File name of the script in `scripts-dir`, or in /opt/nodepool-scripts of the image."""
     ready_script_timeout: Duration = 7200.0
     """A ready-script that runs longer is ended and has failed."""
     ready_script_retries: Count = 0
     """How often a failed ready-script is run again on the same node."""
-    verify_script: str = ""
+    verify_script: FileName = ""
     """File name of the script that tells whether a node works, like `ready-script`; by default the one it names."""
     verify_timeout: Duration = 120.0
     """A verify-script that runs longer has failed."""
@@ -133,7 +221,7 @@ class ProviderImage(Section):
     """Properties of the image at this provider: at most 5 keys, 255 characters each."""
     config_drive: bool = True
     """Whether servers made from it get a config drive."""
-    format: str = ""
+    format: Format = ""
     """Overrides the provider's `image-type` for this image."""
 
 
@@ -146,7 +234,7 @@ class CloudImage(Section):
     """Its id at the provider."""
     image_name: str = ""
     """Its name at the provider."""
-    username: str = "jenkins"
+    username: User = "jenkins"
     """The user that the image lets in by SSH."""
     config_drive: bool = True
     """Whether servers made from it get a config drive."""
@@ -257,7 +345,7 @@ class Provider(Section):
     """An upload that takes longer has failed."""
     image_name_format: str = "{image_name}-{timestamp}"
     """Name of images at the provider: `{image_name}` and `{timestamp}` are filled in."""
-    image_type: str = ""
+    image_type: Format = ""
     """Format to upload; empty takes what the driver prefers."""
     hostname_format: str = "{label}-{node_id}"
     """Host name of nodes: `{label}`, `{node_id}` and `{provider}` are filled in (`{label.name}` and the like too)."""
@@ -292,24 +380,28 @@ class Config(Section):
 
     pool_name: Name = "nodepool"
     """The name of this pool, shown in `status`."""
-    state_dir: Path = STATE_DIR
+    state_dir: Location = STATE_DIR
     """Where the daemon keeps what must survive a restart."""
     elements_dir: Directories = ()
     """Directories with elements, searched in order before the ones that ship with nodepool-lite."""
-    images_dir: Path = Field(default_factory=lambda data: _below_state(data, "images"))
+    images_dir: Location = Field(default_factory=lambda data: _below_state(data, "images"))
     """Where builds put their files; by default `images` in the state directory."""
-    build_log_dir: Path = Field(default_factory=lambda data: _below_state(data, "logs/builds"))
+    build_log_dir: Location = Field(default_factory=lambda data: _below_state(data, "logs/builds"))
     """One log file per build; by default `logs/builds` in the state directory."""
     build_log_retention: Count = 7
     """How many build logs are kept for each diskimage."""
     scripts_dir: Directories = ()
     """Directories with ready-scripts, searched in order before the ones that ship with nodepool-lite."""
-    private_key: Path | None = None
+    private_key: Location | None = None
     """The pool's SSH key; by default `ssh/id_ed25519` in the state directory, made at the first start."""
     zookeeper_servers: tuple[ZooKeeperServer, ...] = ()
     """Empty: the daemon runs a private ZooKeeper on loopback."""
     zookeeper_timeout: Duration = 10.0
-    """How long ZooKeeper may be silent before the session is lost."""
+    """After so much silence a process counts as dead, and another one takes over what it led."""
+    zookeeper_tls: ZooKeeperTls | None = None
+    """Encrypted connections to `zookeeper-servers`."""
+    zookeeper_auth: ZooKeeperAuth | None = None
+    """A user and password for `zookeeper-servers`."""
     max_hold_age: Duration = 0.0
     """The longest hold; 0 is unlimited."""
     check_interval: Duration = 300.0

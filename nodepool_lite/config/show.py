@@ -1,20 +1,17 @@
 """The effective configuration, with every default, as a native file."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from nodepool_lite.config import emit
 from nodepool_lite.config.duration import spoken
+from nodepool_lite.config.secrets import MASK, is_secret
 from nodepool_lite.config.settings import Config, Section
 from nodepool_lite.config.validate import shapes
 
-MASK = "********"
-_SECRET = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIAL|(API|PRIVATE|ACCESS)_?KEY", re.IGNORECASE)
-
 
 def show(config: Config, *, masked: bool = True) -> str:
-    """Return the settings as YAML that loads to the same Config; values of secret-looking env-vars are masked."""
+    """Return the settings as YAML that loads to the same Config; passwords and secret-looking env-vars are masked."""
     return emit.to_yaml(emit.from_plain(_section(config, masked)))
 
 
@@ -25,18 +22,20 @@ def _section(section: Section, masked: bool) -> dict[str, Any]:
         if value is None:
             continue
         if shape.section is not None:
-            found[key] = [_section(each, masked) for each in value]
+            found[key] = _section(value, masked) if shape.single else [_section(each, masked) for each in value]
         elif shape.duration:
             found[key] = _number_or_text(spoken(value))
         elif name == "env_vars" and masked:
             found[key] = _masked(value)
+        elif name == "password" and masked:
+            found[key] = MASK
         else:
             found[key] = _plain(value)
     return found
 
 
 def _masked(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: MASK if _SECRET.search(name) else value for name, value in variables.items()}
+    return {name: MASK if is_secret(name) else value for name, value in variables.items()}
 
 
 def _plain(value: Any) -> Any:

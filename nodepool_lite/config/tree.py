@@ -198,6 +198,8 @@ class _Composer:
 
     def _scalar(self, event: yaml.ScalarEvent, at: Position) -> Item:
         self._check_tag(event.tag, at)
+        if "\0" in event.value:
+            self._report.error(at, "there is a NUL character in this text", "no program takes one")
         plain = not event.style and event.tag is None
         if plain and event.value in _NULL:
             return Item(at)

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from nodepool_lite.config.duration import seconds
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
-from nodepool_lite.config.settings import Config, Section, split
+from nodepool_lite.config.settings import PATTERNS, Config, Section, split
 from nodepool_lite.config.tree import Item, scalar_value
 
 
@@ -22,7 +22,9 @@ class Shape:
     """What a key of a section holds, as far as the walk needs to know."""
 
     section: type[Section] | None
-    """The section that it is a list of."""
+    """The section that it is, or is a list of."""
+    single: bool
+    """It is one such section and no list."""
     collection: bool
     """A list or mapping: an empty value means an empty one."""
     optional: bool
@@ -65,10 +67,11 @@ def _shape(field: FieldInfo) -> Shape:
         annotation = next(each for each in get_args(annotation) if each is not type(None))
     origin, arguments = get_origin(annotation), get_args(annotation)
     inner = arguments[0] if origin is tuple else None
-    section = inner if isinstance(inner, type) and issubclass(inner, Section) else None
+    single = isinstance(annotation, type) and issubclass(annotation, Section)
+    section = annotation if single else inner if isinstance(inner, type) and issubclass(inner, Section) else None
     collection = origin in {tuple, Mapping} or (isinstance(origin, type) and issubclass(origin, Mapping))
     free = collection and origin is not tuple and arguments[1] is Any
-    return Shape(section, collection, optional, free, seconds in converters, split in converters)
+    return Shape(section, single, collection, optional, free, seconds in converters, split in converters)
 
 
 def known_keys(root: Item, report: Report) -> Item:
@@ -105,7 +108,9 @@ def _section(item: Item, section: type[Section], report: Report) -> Item:
 
 
 def _value(value: Item, shape: Shape, report: Report) -> Item:
-    if shape.section is None or value.items is None:
+    if shape.section is not None and shape.single and value.entries is not None:
+        return _section(value, shape.section, report)
+    if shape.section is None or shape.single or value.items is None:
         return value
     kept = tuple(_section(each, shape.section, report) if each.entries is not None else each for each in value.items)
     return Item(value.at, value.key_at, items=kept)
@@ -131,8 +136,10 @@ def _plain_entries(item: Item, known: Mapping[str, Shape]) -> Iterator[tuple[str
         shape = known[key]
         if value.empty and (shape.collection or shape.optional):
             continue
-        if shape.section is not None and value.items is not None:
-            section = shape.section
+        section = shape.section
+        if section is not None and shape.single and value.entries is not None:
+            yield key, _plain_section(value, section)
+        elif section is not None and value.items is not None:
             yield (
                 key,
                 [_plain_section(each, section) if each.entries is not None else plain(each) for each in value.items],
@@ -180,8 +187,7 @@ _EXPECTED = {
     "dict_type": "a mapping",
     "model_type": "a mapping of settings",
     "model_attributes_type": "a mapping of settings",
-    "string_too_long": "at most 100 characters",
-    "string_pattern_mismatch": "a name of letters, digits, `.`, `_` and `-`, a letter or digit first",
+    "string_too_short": "some text",
 }
 
 
@@ -203,9 +209,16 @@ def _tell(error: ErrorDetails, root: Item, report: Report) -> None:
             expected = f"at least {context['ge']}"
         case "less_than_equal":
             expected = f"at most {context['le']}"
+        case "string_too_long":
+            expected = f"at most {context['max_length']} characters"
+        case "string_pattern_mismatch":
+            expected = PATTERNS[context["pattern"]]
         case _:
             expected = _EXPECTED.get(kind, error["msg"])
-    report.error(item.at, f"{key}expected {expected}, not {item.kind}")
+    if error["loc"][-1] == "[key]":  # pydantic's own mark: it is the key of a mapping that is wrong
+        report.error(item.key_at or item.at, f"expected {expected}, not `{error['loc'][-2]}`")
+    else:
+        report.error(item.at, f"{key}expected {expected}, not {item.kind}")
 
 
 def find(root: Item, path: tuple[int | str, ...]) -> tuple[Item, str]:

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from nodepool_lite.actions.context import Again, Context, Outcome
 from nodepool_lite.actions.dispatch import carry_out
-from nodepool_lite.daemon.leadership import Leadership
+from nodepool_lite.daemon.leadership import Leadership, outdated
 from nodepool_lite.model.errors import NodepoolError
+from nodepool_lite.model.lease import Waiter
 from nodepool_lite.model.node import PENDING, NodeState
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.handout import attendance
@@ -74,7 +75,8 @@ class Engine:
         self.why = ""
         """How it stands after the last step, in one sentence, for people."""
         self.notice = ""
-        """What is wanted and has had no room for a while, and why."""
+        """What keeps this process from leading, and what is wanted and has had no room for a while, and why."""
+        self._crowded = ""
         self._stuck, self._looked = "", 0.0
         """What had no room when that was last looked at, and when that was."""
 
@@ -117,6 +119,7 @@ class Engine:
             if not inline or view.records is before:
                 self._tidy(view.records, now)
                 self._look_for_room(view, now)
+                self.notice = "; ".join(each for each in (outdated(view.records), self._crowded) if each)
                 self.why = summary(view, self.running)
                 deadline = self._deadline(actions, now)
                 # What was written changed nothing: others were quicker, and news of that will wake the loop.
@@ -131,7 +134,8 @@ class Engine:
         running = self.running  # before the records: what ended meanwhile has written, so its effect is not missed
         records = ctx.store.snapshot()
         leads = self._lead(records, now)
-        self._attended = attendance(records.leases.values(), records.waiters.keys(), self._attended, now)
+        waiters = records.waiters.keys() | records.unreadable(Waiter)
+        self._attended = attendance(records.leases.values(), waiters, self._attended, now)
         facts = self._facts()
         return View(
             records=records,
@@ -213,7 +217,7 @@ class Engine:
         if abs(now - self._looked) < STANDSTILL:
             return
         before, self._stuck, self._looked = self._stuck, standstill(view, now), now
-        self.notice = self._stuck if self._stuck == before else ""
+        self._crowded = self._stuck if self._stuck == before else ""
 
     def _tidy(self, records: Snapshot, now: float) -> None:
         """Forget what is remembered about what is no more."""

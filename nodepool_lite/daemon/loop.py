@@ -44,9 +44,9 @@ class Loop:
         self._reload = True
         self.wake()
 
-    def wait_for(self, condition: Callable[[], bool], store: Store) -> bool:
+    def wait_for(self, condition: Callable[[], bool], store: Store, what: str = "ZooKeeper") -> bool:
         """Wait until the store's change made `condition` true; return False when the end came first."""
-        self._notifier.status("waiting for ZooKeeper")
+        self._notifier.status(f"waiting for {what}")
         with store.subscribe(self.wake):
             while not self._stopping and not condition():
                 self._sleep(self._clock.now() + FILE_CHECK)

@@ -1,10 +1,15 @@
 """This process as the others see it: one ephemeral record, renewed with each session and each reload."""
 
+import re
+
 from nodepool_lite import __version__
 from nodepool_lite.daemon.live import LiveConfig
 from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.pool import Member
 from nodepool_lite.store.base import Store
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+"""What no id of a record may have in it; the kernel takes any host name."""
 
 
 class Membership:
@@ -20,7 +25,7 @@ class Membership:
         self._pid = pid
         self._started = started
         self._session = ""
-        self.id = f"{self._role}-{host}-{pid}"
+        self.id = f"{self._role}-{_UNSAFE.sub('-', host)}-{pid}"
 
     def announce(self, notice: str = "") -> None:
         """Make the record say what is so, and `notice`; costs nothing when it does already."""

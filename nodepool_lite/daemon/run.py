@@ -28,11 +28,11 @@ from nodepool_lite.daemon.membership import Membership
 from nodepool_lite.daemon.notify import Notifier
 from nodepool_lite.daemon.workers import ThreadWorkers
 from nodepool_lite.model.clock import SystemClock
-from nodepool_lite.model.errors import StoreConflictError
+from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.pool import Pool
 from nodepool_lite.store.base import Store
 from nodepool_lite.store.embedded import EmbeddedZooKeeper
-from nodepool_lite.store.open import hosts
+from nodepool_lite.store.open import access, hosts, session_timeout
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
 ROLES = frozenset({"launcher", "builder"})
@@ -65,8 +65,7 @@ def run(
         stack.enter_context(_signals(loop))
         stack.callback(live.close)  # after the store: what is sent away then is not recorded as a failure of the cloud
         store = _store(stack, config, log)
-        log.info("store.connecting")
-        if not loop.wait_for(lambda: store.connected, store):
+        if not _connected(store, loop, config, log):
             return 0
         member = Membership(store, roles, live, host=socket.gethostname(), pid=os.getpid(), started=clock.now())
         pool = _pool(store, config, clock.now())
@@ -84,6 +83,7 @@ def run(
         loop.run(engine, live, member, store)
         notifier.stopping()
         log.info("daemon.stopping")
+        leadership.resign()
         ctx.stop.set()
         workers.close(STOP_TIMEOUT)
     log.info("daemon.stopped")
@@ -98,10 +98,33 @@ def _store(stack: ExitStack, config: Config, log: Any) -> ZooKeeperStore:
         address = server.start()
         stack.callback(server.stop)
         log.info("zookeeper.embedded", address=address.partition("?")[0])
-    store = ZooKeeperStore(address, session_timeout=config.zookeeper_timeout)
+    store = ZooKeeperStore(address, access=access(config), session_timeout=session_timeout(config))
     stack.callback(store.close)
     store.start()
     return store
+
+
+def _connected(store: ZooKeeperStore, loop: Loop, config: Config, log: Any) -> bool:
+    """Wait for ZooKeeper, and for a pool in it that can be understood; return False when the end came first.
+
+    Raises:
+        StoreUnavailableError: it refuses us for something that only a person can mend.
+    """
+    log.info("store.connecting")
+    if not loop.wait_for(lambda: store.connected or bool(store.problem), store):
+        return False
+    if store.problem:
+        raise StoreUnavailableError(store.problem)
+    if config.zookeeper_auth and (sealed := store.seal()):
+        log.warning("store.sealed", znodes=sealed, reason="they were for everybody, and are for the pool alone now")
+    if not _is_understood(store):
+        log.error("pool.unreadable", record="pool/self", reason=store.snapshot().garbage["pool/self"])
+    return loop.wait_for(lambda: _is_understood(store), store, "the record pool/self, which cannot be read")
+
+
+def _is_understood(store: Store) -> bool:
+    """Tell whether the pool's own record is readable, or was not made yet: without its id nothing is ours."""
+    return store.connected and "self" not in store.snapshot().unreadable(Pool)
 
 
 def _pool(store: Store, config: Config, now: float) -> Pool:

@@ -42,6 +42,10 @@ class StoreConflictError(NodepoolError):
     """Somebody else changed, made or removed the record since it was read; read again and decide anew."""
 
 
+class UnreadableRecordError(NodepoolError):
+    """There is a record of that name, and nobody can read it; it is left alone until a person has looked at it."""
+
+
 class IllegalTransitionError(NodepoolError):
     """A state was asked for that cannot follow the present one."""
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Self
 
 from nodepool_lite.model.errors import IllegalTransitionError
-from nodepool_lite.model.record import Event, Frozen, Record
+from nodepool_lite.model.record import Event, Part, Record
 
 
 class BuildState(StrEnum):
@@ -39,7 +39,7 @@ UPLOAD_TRANSITIONS: dict[UploadState, frozenset[UploadState]] = {
 }
 
 
-class ImageFile(Frozen):
+class ImageFile(Part):
     """One file that a build produced; `path` is absolute on the builder's host, `size` is in bytes."""
 
     format: str

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from nodepool_lite.model.errors import IllegalTransitionError
-from nodepool_lite.model.record import Event, Frozen, Record
+from nodepool_lite.model.record import Event, Part, Record
 
 
 class NodeState(StrEnum):
@@ -38,7 +38,7 @@ PENDING = frozenset({_S.BUILDING, _S.TESTING, _S.PREPARING})
 """On the way to ready."""
 
 
-class ScriptRun(Frozen):
+class ScriptRun(Part):
     """One run of a ready-script, as any launcher can take it up again."""
 
     name: str

@@ -1,6 +1,6 @@
 """What every record in the store has in common."""
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,13 +12,26 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+class Part(Frozen):
+    """A value within something that is kept. Unknown fields are kept with it, as those of a `Record` are."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
 class Record(BaseModel):
     """One znode. `id`, `version` and `order` are the store's and are not part of the stored JSON.
 
     Unknown fields are kept, so that an older reader does not lose what a newer writer said.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, defer_build=True)
+
+    SCHEMA: ClassVar[int] = 1
+    """What `schema_version` says in records of this kind that are written now.
+
+    It grows when those who know the last one would misread a record: a new state, or a field that means something else.
+    A field that they may overlook needs no new version.
+    """
 
     id: str = Field(default="", exclude=True)
     """The znode's path below its kind, e.g. `0000000042` or `debian-12/0000000001`."""
@@ -33,7 +46,7 @@ class Record(BaseModel):
         return self.model_copy(update=changes)
 
 
-class Event(Frozen):
+class Event(Part):
     """One line of a life: when (epoch seconds), which state was entered, and why."""
 
     time: float

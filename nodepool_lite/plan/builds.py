@@ -7,7 +7,8 @@ from typing import cast
 
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.model.image import Build, BuildState
-from nodepool_lite.model.pool import Backoff, Request, RequestKind
+from nodepool_lite.model.node import Node
+from nodepool_lite.model.pool import Backoff, Member, Request, RequestKind
 from nodepool_lite.plan.actions import Action, DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
 from nodepool_lite.plan.generation import CACHED, newest_build
 from nodepool_lite.plan.same import Same
@@ -76,6 +77,8 @@ def is_abandoned(view: View, key: str, builder: str) -> bool:
     """
     if "builder" not in view.leads and not (view.builder and builder == view.host):
         return False
+    if any(f"-{builder}-" in each for each in view.records.unreadable(Member)):
+        return False
     me = view.me.rpartition("/")[0]
     builders = (each for each in view.records.members.values() if each.role in {"builder", "all"} and each.id != me)
     return not (builder == view.host and key in view.running) and all(each.host != builder for each in builders)
@@ -83,8 +86,8 @@ def is_abandoned(view: View, key: str, builder: str) -> bool:
 
 def outlived(view: View) -> Iterator[Action]:
     """Yield the end of builds that no node and no upload needs, beyond the newest two of each diskimage."""
-    if "builder" not in view.leads:
-        return
+    if "builder" not in view.leads or view.records.unreadable(Node):
+        return  # who knows what those nodes were made from
     for name in dict.fromkeys(build.diskimage for build in view.records.builds.values()):
         own = sorted((b for b in view.records.builds.values() if b.diskimage == name), key=lambda b: b.id, reverse=True)
         configured = (found := view.config.diskimage(name)) is not None and not found.abstract
@@ -100,7 +103,7 @@ def outlived(view: View) -> Iterator[Action]:
 
 def removals(view: View, now: float) -> Iterator[Action]:
     """Yield the removal of files of builds marked for deletion, by a builder on the host that holds them."""
-    if not view.builder:
+    if not view.builder or view.records.unreadable(Node):
         return
     for build in view.records.builds.values():
         ended = build.state is BuildState.DELETING and f"build/{build.diskimage}" not in view.running

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from nodepool_lite.clouds.driver import Image, Server, ServerState
-from nodepool_lite.model.node import NodeState
+from nodepool_lite.model.image import Upload
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages, SweepLeftovers
 from nodepool_lite.plan.schedule import next_time
 from nodepool_lite.plan.view import View
@@ -76,11 +77,13 @@ def is_known(records: Snapshot, server: Server) -> bool:
     """
     node = records.nodes.get(server.node_id)
     if node is None:
-        return False
+        return server.node_id in records.unreadable(Node)
     return node.attempt == server.attempt if node.server_id is None else node.server_id == server.id
 
 
 def _is_recorded(view: View, image: Image) -> bool:
     """What is left of an earlier upload of the same build is known only until the present one has its own image."""
     upload = view.records.uploads.get(image.upload_id)
-    return upload is not None and upload.image_id in {"", image.id}
+    if upload is None:
+        return image.upload_id in view.records.unreadable(Upload)
+    return upload.image_id in {"", image.id}

@@ -117,10 +117,16 @@ def expired_leases(leases: Iterable[Lease]) -> Iterator[Ending]:
             yield Ending(lease.expires, lease.id, "expired: its lifetime is over")
 
 
-def bereft_leases(leases: Iterable[Lease], nodes: Mapping[str, Node]) -> Iterator[Ending]:
-    """Yield the end, now, of active leases that have no node left: all failed, were deleted or are gone."""
+def bereft_leases(
+    leases: Iterable[Lease], nodes: Mapping[str, Node], unreadable: Collection[str] = ()
+) -> Iterator[Ending]:
+    """Yield the end, now, of active leases that have no node left: all failed, were deleted or are gone.
+
+    A node whose record is `unreadable` is none of these.
+    """
     for lease in leases:
-        if lease.state is LeaseState.ACTIVE and not any(_attached(nodes.get(each), lease) for each in lease.nodes):
+        left = (each in unreadable or _attached(nodes.get(each), lease) for each in lease.nodes)
+        if lease.state is LeaseState.ACTIVE and not any(left):
             yield Ending(0.0, lease.id, "failed: none of its nodes is left")
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import Launch, Placement, Retire
 from nodepool_lite.plan.demand import Demand, ages, turns
 from nodepool_lite.plan.generation import Source
 from nodepool_lite.plan.room import Room, full, occupied
 from nodepool_lite.plan.view import View
 
+UNRECORDED = 60.0
+"""Seconds after a failure until the next attempt where the record of its back-off cannot be read."""
 BATCH = 50
 """Nodes recorded by one plan: the next one follows at once, and what is on record can be worked on meanwhile."""
 
@@ -27,6 +30,7 @@ def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], no
     room = occupied(view, ways)
     by_label = _grouped(ways)
     stuck: set[str] = set()
+    lacking = sum(1 for demand in wanted if demand.missing)
     found: list[Placement] = []
     for label in turns(wanted, view.records.leases.values()):
         if label in stuck:
@@ -34,6 +38,8 @@ def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], no
         choice = _choose(view, by_label.get(label, ()), room, now)
         if choice is None:
             stuck.add(label)
+            if len(stuck) == lacking:
+                break  # however many more are wanted
             continue
         found.append(_placement(choice))
         room.add(view, choice)
@@ -86,6 +92,8 @@ def hindrance(view: View, source: Source, room: Room, now: float) -> str:
 
 def _patience(view: View, source: Source, room: Room, now: float) -> str:
     """Return why to wait after the failures that there were."""
+    if source.backoff_id in view.records.unreadable(Backoff):
+        return _without_backoff(view, source, now)
     backoff = view.records.backoffs.get(source.backoff_id)
     if backoff is None or backoff.fingerprint != source.fingerprint:
         return ""
@@ -94,6 +102,14 @@ def _patience(view: View, source: Source, room: Room, now: float) -> str:
     if backoff.next_try > backoff.last and room.probing[source.backoff_id]:
         return f"one attempt at a time after {backoff.failures} failures: {backoff.error}"
     return ""
+
+
+def _without_backoff(view: View, source: Source, now: float) -> str:
+    """Return why to wait where the back-off cannot be read, and so not be kept: the latest failure is recent."""
+    failed = (node for node in view.nodes(NodeState.FAILED) if node.label == source.label.name)
+    at = (node.state_since for node in failed if node.provider == source.provider.name)
+    latest = max(at, default=0.0)
+    return f"the record backoffs/{source.backoff_id} cannot be read" if latest + UNRECORDED > now else ""
 
 
 def _choose(view: View, ways: Iterable[Source], room: Room, now: float) -> Source | None:

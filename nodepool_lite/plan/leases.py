@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from nodepool_lite.model.lease import LeaseState
-from nodepool_lite.model.node import NodeState
+from nodepool_lite.model.lease import Lease, LeaseState, Waiter
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan import handout
 from nodepool_lite.plan.actions import Action, EndLease, ForgetLease, Grant, Retire, SignLease
 from nodepool_lite.plan.view import View
@@ -13,7 +13,7 @@ def leases(view: View, now: float) -> Iterator[Action]:
     """Yield all that the global planner does about leases; clients may have done it first."""
     records = view.records
     known = [lease for lease in records.leases.values() if lease.state is not LeaseState.ENDED]
-    waiters = records.waiters.keys()
+    waiters = records.waiters.keys() | records.unreadable(Waiter)
     waiting = any(lease.state is LeaseState.WAITING for lease in known)
     for chosen in handout.handout(records.nodes, known, waiters, now) if waiting else ():
         yield Grant(
@@ -26,7 +26,7 @@ def leases(view: View, now: float) -> Iterator[Action]:
     endings = (
         *handout.abandoned(known, waiters, view.attended, now),
         *handout.expired_leases(known),
-        *handout.bereft_leases(known, records.nodes),
+        *handout.bereft_leases(known, records.nodes, records.unreadable(Node)),
         *_hopeless(view),
     )
     for ending in endings:
@@ -50,7 +50,8 @@ def _hopeless(view: View) -> Iterator[handout.Ending]:
 
 def _left_behind(view: View) -> Iterator[Retire]:
     """Yield the end of taken nodes whose lease is over: whoever ended it had read them before they were taken."""
+    unreadable = view.records.unreadable(Lease)
     for node in view.nodes(NodeState.IN_USE):
         lease = view.records.leases.get(node.lease or "")
-        if lease is None or lease.state is LeaseState.ENDED:
+        if node.lease not in unreadable and (lease is None or lease.state is LeaseState.ENDED):
             yield Retire(at=0, why=f"its lease {node.lease} is over", node=node.id, version=node.version)

@@ -80,7 +80,9 @@ class _Steps:
         if not queues or not self._answers or self.cloud.listed_at is None:
             return  # before the first list it is not known what is there already
         booting = Counter(node.label for node in nodes if _is_booting(node))
-        asked = Counter(node.pool for node in nodes if node.asked is not None)
+        strangers = self.view.strangers(self.provider.name)
+        asked = Counter({pool.name: strangers for pool in self.provider.pools})
+        asked.update(node.pool for node in nodes if node.asked is not None)
         limits = {pool.name: pool.max_servers for pool in self.provider.pools}
         budget = Budget(self.provider, self.cloud, nodes)
         while queues and booting.total() < self.provider.max_concurrency:

@@ -27,9 +27,11 @@ def futile(view: View, wanted: Iterable[Demand]) -> Iterator[Retire]:
 def broken_sets(view: View) -> Iterator[Retire]:
     """Yield the retirement of what is left of a node set of which one member failed or is being deleted."""
     ended = {NodeState.FAILED, NodeState.DELETING}
-    nodes = view.records.nodes
+    nodes, unreadable = view.records.nodes, view.records.unreadable(Node)
     for node in view.nodes(*PENDING, NodeState.READY):
         others = [other for other in (node.primary, *node.subnodes) if other is not None]
+        if not unreadable.isdisjoint(others):
+            continue  # nobody knows how they are
         lost = next((each for each in others if each not in nodes or nodes[each].state in ended), None)
         if lost is not None:
             yield _retire(node, f"node {lost} of its set is gone")

@@ -70,6 +70,9 @@ def occupied(view: View, ways: Iterable[Source]) -> Room:
             room.expect(node.provider, takes)
         if node.state in PENDING and node.primary is None:
             room.probing[f"launch/{node.label}@{node.provider}"] += 1
+    for provider in view.config.providers:
+        for pool in provider.pools if (strangers := view.strangers(provider.name)) else ():
+            room.take((provider.name, pool.name), USUAL, strangers)  # of which pool they are nobody knows
     return room
 
 

@@ -5,6 +5,7 @@ from itertools import islice
 
 from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
+from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Request, RequestKind
 from nodepool_lite.plan.actions import Action, DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
 from nodepool_lite.plan.builds import KEEP_READY, is_abandoned, upload_format, uses
@@ -26,6 +27,8 @@ def uploads(view: View) -> Iterator[Action]:
                 continue  # a build that has it is planned
             request = _request(view, image.name, provider.name)
             existing = view.records.uploads.get(f"{build.id}/{provider.name}")
+            if f"{build.id}/{provider.name}" in view.records.unreadable(Upload):
+                continue  # whatever it is, it has the place
             if existing is not None:
                 if request is not None and existing.state in {UploadState.UPLOADING, UploadState.READY}:
                     yield DropRequest(at=0, why=f"{existing.name} is {existing.state} already", request=request.id)
@@ -64,6 +67,8 @@ def lost(view: View) -> Iterator[FailUpload]:
 
 def outlived(view: View) -> Iterator[Action]:
     """Yield the end of uploads that no node needs: failed, superseded, or of something no longer configured."""
+    if view.records.unreadable(Node):
+        return  # who knows what those were made from
     groups: dict[tuple[str, str], list[Upload]] = {}
     for upload in view.records.uploads.values():
         if f"provider/{upload.provider}" in view.leads:
@@ -83,6 +88,8 @@ def outlived(view: View) -> Iterator[Action]:
 
 def removals(view: View, now: float) -> Iterator[Action]:
     """Yield the deletion of images marked for it, once no node that is on its way needs them."""
+    if view.records.unreadable(Node):
+        return
     for upload in view.records.uploads.values():
         if upload.state is not UploadState.DELETING or f"provider/{upload.provider}" not in view.leads:
             continue

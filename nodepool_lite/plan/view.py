@@ -6,7 +6,7 @@ from functools import cached_property
 
 from nodepool_lite.clouds.driver import Image, Need, Quota, Server
 from nodepool_lite.config.settings import Config, Provider
-from nodepool_lite.model.image import UploadState
+from nodepool_lite.model.image import Upload, UploadState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.store.base import Snapshot
@@ -105,6 +105,12 @@ class View:
             return self._by_state.get(states[0], ())
         return (node for node in self._by_age if not states or node.state in states)
 
+    def strangers(self, provider: str) -> int:
+        """Return how many servers of a provider belong to nodes whose records cannot be read."""
+        unreadable = self.records.unreadable(Node)
+        cloud = self.clouds.get(provider) if unreadable else None
+        return 0 if cloud is None else sum(1 for each in cloud.servers.values() if each.node_id in unreadable)
+
     def nodes_at(self, provider: str) -> Sequence[Node]:
         """Return the nodes of a provider, the oldest first."""
         return self._by_provider.get(provider, ())
@@ -133,6 +139,7 @@ class View:
         providers = {provider.name for provider in self.config.providers}
         uploads = (each for each in self.records.uploads.values() if each.state is not UploadState.FAILED)
         kept = {upload.build for upload in uploads if upload.provider in providers}
+        kept |= {upload.rpartition("/")[0] for upload in self.records.unreadable(Upload)}
         return frozenset(kept | {build for build, _provider in self.images_in_use})
 
     @cached_property

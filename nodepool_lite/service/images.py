@@ -60,7 +60,7 @@ def delete_build(store: Store, name: str, *, who: str, now: float) -> Asked:
     """
 
     def attempt(records: Snapshot) -> Asked:
-        build = the_build(records.builds, name)
+        build = the_build(records, name)
         if build.state is BuildState.DELETING:
             return Asked(build.name, (f"{build.name} is being deleted already",))
         store.update(build.to(BuildState.DELETING, now, f"deleted: by {who}"))
@@ -77,7 +77,7 @@ def delete_upload(store: Store, name: str, *, who: str, now: float) -> Asked:
     """
 
     def attempt(records: Snapshot) -> Asked:
-        upload = the_upload(records.uploads, name)
+        upload = the_upload(records, name)
         if upload.state is UploadState.DELETING:
             return Asked(upload.name, (f"{upload.name} is being deleted already",))
         writes = [Write("update", upload.to(UploadState.DELETING, now, f"deleted: by {who}"))]

@@ -75,7 +75,7 @@ def release(store: Store, name: str, who: str, now: float) -> Released:
     def attempt(records: Snapshot) -> Released:
         node = None if name in records.leases else node_named(records.nodes, name)
         if node is None:
-            return _release_all(store, the_lease(records.leases, name), records, who, now)
+            return _release_all(store, the_lease(records, name), records, who, now)
         if node.lease is None or node.state not in ATTACHED:
             raise NodepoolError(f"node {node.id} is {node.state}, nobody has taken it; use `delete` to remove it")
         gone = set_of(records.nodes, node)
@@ -95,7 +95,7 @@ def extend(store: Store, config: Config, name: str, seconds: float, *, who: str,
     """
 
     def attempt(records: Snapshot) -> Lease:
-        lease = the_lease(records.leases, name)
+        lease = the_lease(records, name)
         if lease.state is not LeaseState.ACTIVE:
             why = f" ({lease.end_reason})" if lease.end_reason else ""
             raise NodepoolError(f"lease {lease.id} is {lease.state}{why}; only an active lease can be extended")
@@ -130,7 +130,7 @@ def await_signature(store: Store, clock: Clock, lease_id: str, patience: float) 
     with store.subscribe(changed.set):
         while True:
             changed.clear()
-            lease = the_lease(store.snapshot().leases, lease_id)
+            lease = the_lease(store.snapshot(), lease_id)
             if lease.certificates:
                 return lease
             left = deadline - clock.now()

@@ -27,7 +27,7 @@ def delete(store: Store, name: str, *, who: str, now: float) -> tuple[str, ...]:
     """
 
     def attempt(records: Snapshot) -> tuple[str, ...]:
-        gone = set_of(records.nodes, the_node(records.nodes, name))
+        gone = set_of(records.nodes, the_node(records, name))
         store.transact(departure(records, gone, now, f"deleted: by {who}"))
         return tuple(node.id for node in gone)
 
@@ -71,7 +71,7 @@ def hold(
     until = now + min(limits) if limits else None
 
     def attempt(records: Snapshot) -> tuple[Node, ...]:
-        node = the_node(records.nodes, name)
+        node = the_node(records, name)
         if node.state not in HOLDABLE:
             raise NodepoolError(f"node {node.id} is {node.state}; only a ready, in-use or held node can be held")
         members = [each for each in set_of(records.nodes, node) if each.state in HOLDABLE]
@@ -91,7 +91,7 @@ def unhold(store: Store, name: str, *, who: str, now: float) -> tuple[str, ...]:
     """
 
     def attempt(records: Snapshot) -> tuple[str, ...]:
-        node = the_node(records.nodes, name)
+        node = the_node(records, name)
         if node.state is not NodeState.HOLD:
             raise NodepoolError(f"node {node.id} is {node.state}, not on hold")
         held = [each for each in set_of(records.nodes, node) if each.state is NodeState.HOLD]

@@ -9,6 +9,7 @@ from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import PENDING, NodeState
 from nodepool_lite.model.pool import Backoff
+from nodepool_lite.service.names import unreadable_hint
 from nodepool_lite.store.base import Snapshot
 
 
@@ -112,7 +113,9 @@ def status(records: Snapshot, config: Config) -> Status:
             )
             for each in sorted(records.members.values(), key=lambda member: member.id)
         ),
-        unreadable=tuple(f"{path}: {why}" for path, why in sorted(records.garbage.items())),
+        unreadable=tuple(
+            f"{path}: {why}; {unreadable_hint(path, records)}" for path, why in sorted(records.garbage.items())
+        ),
     )
 
 

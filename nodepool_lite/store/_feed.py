@@ -5,7 +5,10 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
+from kazoo.exceptions import NoAuthError, SessionClosedRequireSaslError
+
 from nodepool_lite.model.errors import StoreUnavailableError
+from nodepool_lite.store._access import Access
 from nodepool_lite.store._link import UNREACHABLE, Link, Reply
 from nodepool_lite.store._mirror import Mirror
 from nodepool_lite.store._parts import Part
@@ -23,15 +26,25 @@ class Feed:
     lock guards link and mirror; no subscriber is called while it is held.
     """
 
-    def __init__(self, servers: str, root: str, secret: str, *, session_timeout: float, watch: bool) -> None:
-        self.link = Link(servers, session_timeout, secret, self._link_changed, self._heard)
-        self.root = Root(root, guarded=bool(secret))
+    def __init__(self, servers: str, root: Root, access: Access, *, session_timeout: float, watch: bool) -> None:
+        self.link = Link(
+            servers,
+            session_timeout,
+            access,
+            changed=self._link_changed,
+            refused=self._refused,
+            hear=self._heard,
+        )
+        self.root = root
         self.subscribers = Subscribers()
         self.ready = threading.Event()
+        self.decided = threading.Event()
+        """It was ready once, or there is a problem."""
         self.problem = ""
-        """Why it will never be ready, when the server said so."""
+        """Why it is not ready and will not be by itself, as far as anybody knows."""
+        self._once_ready = False
         self._lock = self.link.lock
-        self._mirror = Mirror(root) if watch else None
+        self._mirror = Mirror(root.path) if watch else None
         if watch:
             for kind in PATHS:
                 kind.model_rebuild()  # now, in one thread, and not when the first record comes
@@ -88,13 +101,15 @@ class Feed:
 
     def _link_changed(self, live: bool) -> None:
         _log.info("store.%s hosts=%s session=%s", "connected" if live else "lost", self.link.hosts, self.link.session)
+        if live:
+            self.problem = ""
         if live and self._mirror:
             with suppress(StoreUnavailableError):  # it is closed or broken already
                 self.link.send(AddWatch(self.root.path), self._watch_added)
             return
         with self._lock:
             if live:
-                self.ready.set()
+                self._now_ready()
             else:
                 self.ready.clear()
                 if self._mirror:
@@ -129,21 +144,32 @@ class Feed:
             try:
                 changed = self._mirror.take(reply.value)
             except StoreUnavailableError as error:
-                self.problem = str(error)
-                _log.error("store.refused %s", error)
+                self._refused(f"{error}; {self.link.access.when_refused}")
                 return
             self._read_more(self._mirror)
             if self._mirror.fresh and not self.ready.is_set():
-                self.ready.set()
+                self._now_ready()
                 changed = True
         if changed:
             self.subscribers.tell()
 
     def _failed(self, what: str, reply: Reply) -> bool:
         if reply.error and not isinstance(reply.error, UNREACHABLE):
-            where = f"ZooKeeper at {self.link.hosts}"
-            self.problem = (
-                f"{where} refuses to {what} {self.root.path} ({reply.error!r}): version 3.6 or later is needed"
+            refused = isinstance(reply.error, NoAuthError | SessionClosedRequireSaslError)
+            hint = self.link.access.when_refused if refused else "version 3.6 or later is needed"
+            self._refused(
+                f"ZooKeeper at {self.link.hosts} refuses to {what} {self.root.path} ({reply.error!r}): {hint}"
             )
-            _log.error("store.refused %s", self.problem)
         return reply.error is not None
+
+    def _refused(self, why: str) -> None:
+        if why != self.problem and self._once_ready:  # before that, whoever waits for us will say it
+            _log.error("store.refused %s", why)
+        self.problem = why
+        self.decided.set()
+        self.subscribers.tell()
+
+    def _now_ready(self) -> None:
+        self._once_ready = True
+        self.ready.set()
+        self.decided.set()

@@ -11,7 +11,8 @@ from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 
 from nodepool_lite.model.errors import StoreUnavailableError
-from nodepool_lite.store._wire import WatchingConnection
+from nodepool_lite.store._access import Access
+from nodepool_lite.store._connection import Connection, Sockets
 
 CALL_TIMEOUT = 5.0
 """Seconds that a request may take."""
@@ -72,23 +73,27 @@ class Reply:
 class Link:
     """A session that mends itself for ever.
 
-    Any thread may `send` and `ask`. `changed` and `hear` are called in kazoo's connection thread, and so is `then`,
-    which is called before `ask` returns.
+    Any thread may `send` and `ask`. `changed`, `refused` and `hear` are called in kazoo's connection thread, and so is
+    `then`, which is called before `ask` returns.
     """
 
     def __init__(
         self,
         hosts: str,
         session_timeout: float,
-        secret: str,
+        access: Access,
+        *,
         changed: Callable[[bool], None],
+        refused: Callable[[str], None],
         hear: Callable[[str, bool], None],
     ) -> None:
         self.hosts = hosts
+        self.access = access
         self.operations = 0
         self.lock = threading.RLock()
         self.session = ""
         self._changed = changed
+        self.refused = refused
         self._hear = hear
         self._live = False
         forever = KazooRetry(max_tries=-1, delay=0.1, max_delay=1.0, max_jitter=0.2)
@@ -97,9 +102,11 @@ class Link:
             timeout=session_timeout,
             connection_retry=forever,
             logger=_kazoo_log,
-            auth_data={("digest", f"pool:{secret}")} if secret else None,
+            handler=Sockets(access.tls),
+            auth_data=access.digest,
         )
-        self._client._connection = WatchingConnection(self._client, self._guarded_hear)  # noqa: SLF001  # no other way in
+        self._connection = Connection(self._client, access, self)
+        self._client._connection = self._connection  # noqa: SLF001  # no other way in
         self._client.add_listener(self._state_changed)
 
     def start(self) -> None:
@@ -135,7 +142,7 @@ class Link:
                 "if this was a write, it is unknown whether it was done"
             ) from reply.error
         if isinstance(reply.error, ZookeeperError):
-            hint = "; was the pool made with another secret?" if isinstance(reply.error, NoAuthError) else ""
+            hint = f"; {self.access.when_refused}" if isinstance(reply.error, NoAuthError) else ""
             raise StoreUnavailableError(f"ZooKeeper at {self.hosts} refuses: {reply.error!r}{hint}") from reply.error
         if reply.error:
             raise reply.error
@@ -153,17 +160,30 @@ class Link:
         self._client.stop()
         self._client.close()
 
-    def _state_changed(self, state: str) -> None:
-        with self.lock:
-            self._live = state == KazooState.CONNECTED
-            if self._live:
-                self.session = f"{cast('int', self._client._session_id) & (2**64 - 1):016x}"  # noqa: SLF001
-            else:
-                # What slipped in while the connection was breaking would be sent after the next one is made.
-                self._client._notify_pending(KeeperState.CONNECTING)  # noqa: SLF001
-        self._changed(state == KazooState.CONNECTED)
+    @property
+    def trouble(self) -> str:
+        """What is known of why there is no connection; empty when nothing is."""
+        reasons = (reason.text for reason in tuple(self._connection.reasons.values()) if reason is not None)
+        return "; ".join(dict.fromkeys(reasons))
 
-    def _guarded_hear(self, path: str, deleted: bool) -> None:
+    def established(self) -> None:
+        """Take note of a new connection; for the connection's use."""
+        with self.lock:
+            self._live = True
+            self.session = f"{cast('int', self._client._session_id) & (2**64 - 1):016x}"  # noqa: SLF001
+        self._changed(True)  # noqa: FBT003  # live
+
+    def _state_changed(self, state: str) -> None:
+        if state == KazooState.CONNECTED:
+            return  # kazoo says so before it has said who we are
+        with self.lock:
+            self._live = False
+            # What slipped in while the connection was breaking would be sent after the next one is made.
+            self._client._notify_pending(KeeperState.CONNECTING)  # noqa: SLF001
+        self._changed(False)  # noqa: FBT003  # not live
+
+    def heard(self, path: str, *, deleted: bool) -> None:
+        """Hand on what a watch saw; for the connection's use."""
         try:
             self._hear(path, deleted)
         except Exception:  # noqa: BLE001  # the edge of kazoo's loop, which would end for good

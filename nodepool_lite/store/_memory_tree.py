@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.record import Record
 from nodepool_lite.store._codec import path_of, stored
+from nodepool_lite.store._tree import Znode, absorb, kind_and_id
 from nodepool_lite.store._view import View
 from nodepool_lite.store.base import EPHEMERAL, PATHS, Snapshot, Write
 
@@ -34,9 +35,12 @@ class MemoryTree:
             return self._commit(session, writes)
 
     def commit_numbered(self, session: str, record: Record, under: str) -> Record:
-        """Create the record under the next number: like ZooKeeper's, it counts all that was ever created there."""
+        """Create the record under the next free number: like ZooKeeper's, it counts all that was ever created there."""
         with self._lock:
-            number = f"{self._created_below[_join(PATHS[type(record)], under)]:010d}"
+            counted, folder = self._created_below, _join(PATHS[type(record)], under)
+            while self._is_taken(type(record), _join(under, f"{counted[folder]:010d}")):
+                counted[folder] += 1
+            number = f"{counted[folder]:010d}"
             (result,) = self._commit(session, [Write("create", record.but(id=_join(under, number)))])
             return result
 
@@ -46,6 +50,17 @@ class MemoryTree:
             gone = [key for key, owner in self._owners.items() if owner == session]
             for kind, record_id in gone:
                 self._put(session, kind, record_id, None)
+
+    def spoil(self, path: str, data: bytes | None) -> None:
+        """Put anything into a znode, or remove it with None."""
+        with self._lock:
+            kind, record_id = kind_and_id(path)
+            present = None if kind is None else self._view.get(kind, record_id)
+            version, order = (present.version + 1, present.order) if present else (0, self._transaction + 1)
+            self._transaction += 1
+            if not present and not self._view.is_garbage(path):
+                self._created_below[path.rpartition("/")[0]] += 1
+            absorb(self._view, path, None if data is None else Znode(data, version, order, 0))
 
     def _commit(self, session: str, writes: Sequence[Write]) -> tuple[Record, ...]:
         staged: dict[Key, Record | None] = {}
@@ -61,7 +76,7 @@ class MemoryTree:
         key = (type(record), record.id)
         present = staged[key] if key in staged else self._view.get(*key)
         if write.action == "create":
-            if present is not None:
+            if present is not None or self._view.is_garbage(path):
                 raise StoreConflictError(f"{path} exists already; read it and decide anew")
             staged[key] = result = stored(record, record.id, 0, self._transaction + 1)
             return result
@@ -74,6 +89,10 @@ class MemoryTree:
             return record
         staged[key] = result = stored(record, record.id, present.version + 1, present.order)
         return result
+
+    def _is_taken(self, kind: type[Record], record_id: str) -> bool:
+        there = self._view.get(kind, record_id) is not None
+        return there or self._view.is_garbage(f"{PATHS[kind]}/{record_id}")
 
     def _put(self, session: str, kind: type[Record], record_id: str, record: Record | None) -> None:
         if record is None:

@@ -16,7 +16,7 @@ from kazoo.exceptions import (
 from nodepool_lite.model.errors import NodepoolError, StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.record import Record
 from nodepool_lite.store import _wire as wire
-from nodepool_lite.store._codec import checked, encode, stored
+from nodepool_lite.store._codec import checked, checked_folder, encode, stored
 from nodepool_lite.store._mirror import Mirror
 from nodepool_lite.store.base import EPHEMERAL, PATHS, Write
 
@@ -70,7 +70,7 @@ def part_of(write: Write, root: wire.Root) -> Part:
     """
     record = write.record
     home = f"{root.path}/{PATHS[type(record)]}"
-    path = f"{home}/{checked(record.id)}"
+    path = f"{home}/{checked(type(record), record.id)}"
     if write.action == "create":
         operation = wire.create(root, path, encode(record), ephemeral=type(record) in EPHEMERAL)
         return Part("create", stored(record, record.id, -1, 0), home, path, operation)
@@ -85,7 +85,7 @@ def part_of(write: Write, root: wire.Root) -> Part:
 def numbered_part_of(record: Record, root: wire.Root, under: str) -> Part:
     """Return the operation that creates the record under the next number, below `under` if that is given."""
     home = f"{root.path}/{PATHS[type(record)]}"
-    folder = f"{home}/{checked(under)}" if under else home
+    folder = f"{home}/{under}" if checked_folder(type(record), under) else home
     operation = wire.create(root, f"{folder}/", encode(record), ephemeral=type(record) in EPHEMERAL, numbered=True)
     return Part("create", stored(record, "", -1, 0), home, folder, operation, numbered=True)
 

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.record import Record
-from nodepool_lite.store._codec import decode
+from nodepool_lite.store._codec import NewerRecordError, decode, is_folder
 from nodepool_lite.store._view import View
-from nodepool_lite.store.base import PATHS
+from nodepool_lite.store.base import PATHS, id_problem
 
 BATCH = 500
 """Reads in one request: large enough to hide the round trips, small enough for the server's request limit of 1 MB."""
 
+_LONGEST = 300
+"""Characters that are said about a znode that cannot be read."""
 _KINDS = {name: kind for kind, name in PATHS.items()}
 _log = logging.getLogger(__name__)
 
@@ -56,36 +60,52 @@ def kind_and_id(relative: str) -> tuple[type[Record] | None, str]:
 def absorb(view: View, relative: str, answer: Answer) -> bool:
     """Bring one znode of the view up to date; returns whether the view changed.
 
-    A znode without data is a folder. An answer older than what the view holds is passed over.
+    A znode without data is a folder, where records may be below it. An answer older than what the view holds is passed
+    over.
     """
     kind, record_id = kind_and_id(relative)
     if kind is None or not record_id:
         return False
-    if isinstance(answer, Refused):
-        return _note_garbage(view, relative, kind, record_id, answer.why)
-    if not isinstance(answer, Znode) or not answer.data:
+    nothing = answer is None or isinstance(answer, tuple)
+    if nothing or (isinstance(answer, Znode) and not answer.data and is_folder(kind, record_id)):
         return view.drop(kind, record_id) | view.drop_garbage(relative)
     present = view.get(kind, record_id)
-    if present and (answer.created, answer.version) <= (present.order, present.version):
+    if present and isinstance(answer, Znode) and (answer.created, answer.version) <= (present.order, present.version):
         return False
     try:
-        view.put(decode(kind, record_id, answer.data, answer.version, answer.created))
+        view.put(_record(kind, record_id, answer))
     except ValueError as error:
-        return _note_garbage(view, relative, kind, record_id, _first_lines(error))
+        return _note_garbage(view, relative, kind, error)
     view.drop_garbage(relative)
     return True
 
 
-def _note_garbage(view: View, relative: str, kind: type[Record], record_id: str, why: str) -> bool:
-    view.drop(kind, record_id)
-    if view.put_garbage(relative, why):
-        _log.warning("store.garbage path=%s is no %s record and is left alone: %s", relative, kind.__name__, why)
+def _record(kind: type[Record], record_id: str, answer: Answer) -> Record:
+    """Return what a znode holds; raises ValueError with the reason when it holds no record of that kind."""
+    if not isinstance(answer, Znode) or not answer.data:
+        raise ValueError(answer.why if isinstance(answer, Refused) else "it is empty")
+    if problem := id_problem(kind, record_id):
+        raise ValueError(f"this is no id of a {kind.__name__.lower()}: {problem}")
+    return decode(kind, record_id, answer.data, answer.version, answer.created)
+
+
+def _note_garbage(view: View, relative: str, kind: type[Record], error: ValueError) -> bool:
+    view.drop(kind, relative.partition("/")[2])
+    why = _reason(error)
+    if view.put_garbage(relative, why, newer=isinstance(error, NewerRecordError)):
+        _log.warning("store.garbage path=%r is no %s record and is left alone: %s", relative, kind.__name__, why)
         return True
     return False
 
 
-def _first_lines(error: ValueError) -> str:
-    return " ".join(line.strip() for line in str(error).splitlines()[1:3]) or str(error)
+def _reason(error: ValueError) -> str:
+    """Return which field is wrong and how, in one line fit for a terminal, without what stands there."""
+    said = str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(each) for each in first["loc"])
+        said = f"`{where}`: {first['msg']}" if where else first["msg"]
+    return "".join(char if char.isprintable() else "?" for char in said)[:_LONGEST]
 
 
 class Walk:
@@ -112,6 +132,6 @@ class Walk:
                 if isinstance(answer, Znode) and answer.children:
                     self._queue.append(Read(read.path, children=True))
             elif isinstance(answer, Refused):
-                raise StoreUnavailableError(f"{read.path}: {answer.why}; was the pool made with another secret?")
+                raise StoreUnavailableError(f"{read.path}: {answer.why}")
             elif isinstance(answer, tuple):
                 self._queue.extend(Read(f"{read.path}/{child}") for child in answer)

@@ -3,21 +3,20 @@
 The numbers are those of ZooKeeper's `ZooDefs.OpCode` and `AddWatchMode`; the encodings those of its `zookeeper.jute`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self, cast
 
 from kazoo.exceptions import EXCEPTIONS, NoNodeError, ZookeeperError
-from kazoo.protocol.connection import DELETED_EVENT, ConnectionHandler
 from kazoo.protocol.serialization import (
     Create,
     Create2,
     Delete,
+    GetACL,
     GetChildren,
     GetData,
     MultiHeader,
     SetACL,
     SetData,
-    Watch,
     int_struct,
     multiheader_struct,
     read_buffer,
@@ -26,7 +25,7 @@ from kazoo.protocol.serialization import (
     write_string,
 )
 from kazoo.protocol.states import ZnodeStat
-from kazoo.security import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE
+from kazoo.security import OPEN_ACL_UNSAFE
 
 from nodepool_lite.store._tree import Answer, Read, Refused, Znode
 
@@ -36,15 +35,16 @@ _PERSISTENT_RECURSIVE = 1
 
 
 class Root(NamedTuple):
-    """Where a pool lives, and whether its znodes are for those alone who know its secret."""
+    """Where a pool lives, and for whom its znodes are."""
 
     path: str
-    guarded: bool
+    home: str
+    """The chroot, if there is one: it and all below are the pool's alone. What is above may be shared with others."""
+    acl: Any
 
-    @property
-    def acl(self) -> Any:
-        """Who may do what with a new znode."""
-        return CREATOR_ALL_ACL if self.guarded else OPEN_ACL_UNSAFE
+    def acl_of(self, path: str) -> Any:
+        """Return who may do what with a new znode."""
+        return self.acl if f"{path}/".startswith(f"{self.home}/") else OPEN_ACL_UNSAFE
 
 
 class CreateContainer(Create):  # type: ignore[misc]  # kazoo ships no types
@@ -71,13 +71,19 @@ class AddWatch:
 
 
 class Guard(SetACL):  # type: ignore[misc]  # kazoo ships no types
-    """Keep everybody who does not know our secret from making or listing anything at the top of the server."""
+    """Say who may do what with a znode that is there already."""
 
     size = 1
 
-    def __new__(cls) -> Self:
-        """Make the one request there is."""
-        return cast("Self", super().__new__(cls, "/", CREATOR_ALL_ACL, -1))
+    def __new__(cls, path: str, acl: Any) -> Self:
+        """Make the request, whatever the version of the znode's present ACL."""
+        return cast("Self", super().__new__(cls, path, acl, -1))
+
+
+class Guarded(GetACL):  # type: ignore[misc]  # kazoo ships no types
+    """Ask who may do what with a znode; answers the ACL and the znode's state."""
+
+    size = 1
 
 
 class Written(NamedTuple):
@@ -134,7 +140,8 @@ def create(root: Root, path: str, data: bytes, *, ephemeral: bool = False, numbe
 
 def create_folder(root: Root, path: str, *, kept: bool) -> Create:
     """Return the operation that makes a folder: one that is `kept`, or one that goes with its last child."""
-    return Create(path, b"", root.acl, 0) if kept else CreateContainer(path, b"", root.acl, _CONTAINER)
+    acl = root.acl_of(path)
+    return Create(path, b"", acl, 0) if kept else CreateContainer(path, b"", acl, _CONTAINER)
 
 
 def replace(path: str, data: bytes, version: int) -> SetData:
@@ -145,18 +152,6 @@ def replace(path: str, data: bytes, version: int) -> SetData:
 def remove(path: str, version: int) -> Delete:
     """Return the operation that removes a znode that is still at `version`."""
     return Delete(path, version)
-
-
-class WatchingConnection(ConnectionHandler):  # type: ignore[misc]  # kazoo ships no types
-    """A connection that hands every watch event to `hear(path, deleted)`, in the order of the wire."""
-
-    def __init__(self, client: Any, hear: Callable[[str, bool], None]) -> None:
-        super().__init__(client, client._conn_retry.copy(), logger=client.logger)  # noqa: SLF001  # as kazoo does
-        self._hear = hear
-
-    def _read_watch_event(self, buffer: bytes, offset: int) -> None:
-        event, _ = Watch.deserialize(buffer, offset)
-        self._hear(event.path, event.type == DELETED_EVENT)
 
 
 def _multi(operations: Sequence[Any]) -> bytes:

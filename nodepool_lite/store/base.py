@@ -1,5 +1,6 @@
 """The contract of a store, as ZooKeeper and the in-memory twin both keep it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -30,8 +31,38 @@ PATHS: Mapping[type[Record], str] = MappingProxyType(
 )
 """Where each kind of record lives below the pool's root. Ids may hold slashes (`builds/<diskimage>/<number>`)."""
 
+DEPTHS: Mapping[type[Record], tuple[int, ...]] = MappingProxyType(
+    {
+        Pool: (1,),
+        Member: (1,),
+        Leader: (1, 2),
+        Node: (1,),
+        Lease: (1,),
+        Waiter: (1,),
+        Build: (2,),
+        Upload: (3,),
+        Backoff: (2,),
+        Request: (2,),
+    }
+)
+"""How many parts, with slashes between, the id of a record of each kind has."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]*")
+"""What a part of an id may be: safe as a file name, as a word of a shell, and on a terminal."""
+
 EPHEMERAL: frozenset[type[Record]] = frozenset({Member, Leader, Waiter})
 """Kinds that vanish with the session that made them."""
+
+
+def id_problem(kind: type[Record], record_id: str) -> str:
+    """Return why a record of that kind cannot have that id; empty when it can."""
+    parts = record_id.split("/")
+    if len(parts) not in DEPTHS[kind]:
+        wanted = " or ".join(str(each) for each in DEPTHS[kind])
+        return f"{wanted} names between slashes were expected"
+    if not all(_NAME.fullmatch(part) for part in parts):
+        return "names of letters, digits and `.`, `_`, `@`, `+`, `-` were expected, a letter or digit first"
+    return ""
 
 
 def _empty() -> Mapping[str, Any]:
@@ -54,6 +85,16 @@ class Snapshot:
     requests: Mapping[str, Request] = field(default_factory=_empty)
     garbage: Mapping[str, str] = field(default_factory=_empty)
     """Znodes that could not be read as a record: path below the root -> why. Reported and left alone."""
+    newer: frozenset[str] = frozenset()
+    """Those of them that a newer version of us wrote."""
+
+    def unreadable(self, kind: type[Record]) -> frozenset[str]:
+        """Return the ids of records of that kind of which only that is known: they are there."""
+        if not self.garbage:
+            return frozenset()
+        folder = f"{PATHS[kind]}/"
+        ids = (path.removeprefix(folder) for path in self.garbage if path.startswith(folder))
+        return frozenset(each for each in ids if not id_problem(kind, each))
 
 
 @dataclass(frozen=True)

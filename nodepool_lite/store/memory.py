@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.record import Record
-from nodepool_lite.store._codec import checked
+from nodepool_lite.store._codec import checked_folder
 from nodepool_lite.store._memory_tree import MemoryTree
 from nodepool_lite.store._subscribers import Subscribers
 from nodepool_lite.store._view import View
@@ -61,6 +61,11 @@ class MemoryServer:
         self._tree.end_session(session)
         self._tell()
 
+    def spoil(self, path: str, data: bytes | None) -> None:
+        """Put anything into a znode (`nodes/0000000042`), or remove it with None, as somebody with another tool may."""
+        self._tree.spoil(path, data)
+        self._tell()
+
     def forget(self, client: "MemoryStore") -> None:
         """Send the client no more news."""
         self._clients.remove(client)
@@ -107,7 +112,13 @@ class MemoryStore:
         self._check()
         self._check_answers()
         full = self._server.snapshot()
-        return Snapshot(**{PATHS[kind]: getattr(full, PATHS[kind]) for kind in kinds}) if kinds else full
+        if not kinds:
+            return full
+        folders = {PATHS[kind] for kind in kinds}
+        garbage = {path: why for path, why in full.garbage.items() if path.partition("/")[0] in folders}
+        return Snapshot(
+            **{folder: getattr(full, folder) for folder in folders}, garbage=garbage, newer=full.newer & garbage.keys()
+        )
 
     def subscribe(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `callback` after each change of the view or connection."""
@@ -120,7 +131,7 @@ class MemoryStore:
 
     def create_numbered(self, record: R, under: str = "") -> R:
         """Store a new record under the next free ten-digit number and return it."""
-        parent = checked(under) if under else ""
+        parent = checked_folder(type(record), under)
         (result,) = self._write(lambda: self._server.commit_numbered(self._session, record, parent))
         return cast("R", result)
 

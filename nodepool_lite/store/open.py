@@ -1,9 +1,11 @@
 """From the configuration to a store."""
 
 from nodepool_lite.config.settings import Config
+from nodepool_lite.store._access import OPEN, Access
 from nodepool_lite.store._place import Place
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 
+TICKS_SHORTER = 0.8
 PATIENCE = 4.0
 """Seconds for which a command looks for ZooKeeper: with Python's start, a user knows within 5."""
 
@@ -12,11 +14,29 @@ def open_store(config: Config, *, watch: bool, timeout: float = PATIENCE) -> Zoo
     """Return a connected store: the ZooKeeper that the configuration names, or the running daemon's own.
 
     Raises:
-        StoreUnavailableError: there is none, or it could not be reached within `timeout` seconds.
+        ConfigError: a file that `zookeeper-tls` names is missing or is not what it should be.
+        StoreUnavailableError: there is none, it could not be reached within `timeout` seconds, or it refuses us.
     """
     return ZooKeeperStore.connect(
-        hosts(config, timeout), timeout=timeout, session_timeout=config.zookeeper_timeout, watch=watch
+        hosts(config, timeout),
+        access=access(config),
+        timeout=timeout,
+        session_timeout=session_timeout(config),
+        watch=watch,
     )
+
+
+def session_timeout(config: Config) -> float:
+    """Return the seconds of silence after which ZooKeeper is to end our session.
+
+    It does so at its next tick (2 s by default). With that a process that dies is replaced within `zookeeper-timeout`.
+    """
+    return config.zookeeper_timeout * TICKS_SHORTER
+
+
+def access(config: Config) -> Access:
+    """Return how to get at the servers that the configuration names; the embedded one's way is in its address."""
+    return Access(config.zookeeper_tls, config.zookeeper_auth) if config.zookeeper_servers else OPEN
 
 
 def hosts(config: Config, timeout: float = PATIENCE) -> str:

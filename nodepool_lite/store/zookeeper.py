@@ -5,55 +5,81 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
-from kazoo.exceptions import NodeExistsError, NoNodeError
+from kazoo.exceptions import NoAuthError, NodeExistsError, NoNodeError
 
 from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.record import Record
+from nodepool_lite.store._access import OPEN, Access
 from nodepool_lite.store._feed import Feed
 from nodepool_lite.store._parts import Part, failure, missing_folder, numbered_part_of, part_of
+from nodepool_lite.store._seal import is_sealed, seal
 from nodepool_lite.store._secret import SECRET, read_secret
 from nodepool_lite.store._tree import Walk
-from nodepool_lite.store._wire import Guard, ReadBatch, Written
+from nodepool_lite.store._wire import Guard, ReadBatch, Root, Transaction, Written, create, remove
 from nodepool_lite.store.base import PATHS, Snapshot, Write
 
 R = TypeVar("R", bound=Record)
 ROOT = "/nodepool-lite"
 _ATTEMPTS = 3
+_TAKEN_NUMBERS = 100
 
 
 class ZooKeeperStore:
     """Keeps the `Store` contract on a ZooKeeper ensemble, 3.6 or later.
 
-    `hosts` is `host:port,host:port/chroot`, and for the embedded server `?secret=FILE` behind that: then all znodes
-    are for those alone who know what is in the file. Any thread may call; subscribers are called by the thread that
-    reads from the server, and by it alone. Only with `watch` is there a view; without one a client has `read` and the
-    writes.
+    `hosts` is `host:port,host:port/chroot`, and for the embedded server `?secret=FILE` behind that. With a secret, or
+    with an `access` that says who we are, all znodes are for us alone. Any thread may call; subscribers are called by
+    the thread that reads from the server, and by it alone. Only with `watch` is there a view; without one a client has
+    `read` and the writes.
+
+    Raises:
+        ConfigError: a file that `access` names is missing or is not what it should be.
+        StoreUnavailableError: this user may not read one of them.
     """
 
-    def __init__(self, hosts: str, *, root: str = ROOT, session_timeout: float = 10.0, watch: bool = True) -> None:
+    def __init__(
+        self,
+        hosts: str,
+        *,
+        root: str = ROOT,
+        access: Access = OPEN,
+        session_timeout: float = 10.0,
+        watch: bool = True,
+    ) -> None:
         address, _, secret_file = hosts.partition(SECRET)
         servers, slash, chroot = address.partition("/")
-        root = f"{slash}{chroot}".rstrip("/") + root
-        secret = read_secret(Path(secret_file)) if secret_file else ""
-        self._feed = Feed(servers, root, secret, session_timeout=session_timeout, watch=watch)
+        above = f"{slash}{chroot}".rstrip("/")
+        access = Access.with_secret(read_secret(Path(secret_file))) if secret_file else access
+        place = Root(above + root, above or root, access.acl)
+        self._feed = Feed(servers, place, access, session_timeout=session_timeout, watch=watch)
 
     @classmethod
     def connect(
-        cls, hosts: str, *, root: str = ROOT, timeout: float = 5.0, session_timeout: float = 10.0, watch: bool = False
+        cls,
+        hosts: str,
+        *,
+        root: str = ROOT,
+        access: Access = OPEN,
+        timeout: float = 5.0,
+        session_timeout: float = 10.0,
+        watch: bool = False,
     ) -> Self:
         """Return a store that is connected, and has its view with `watch`.
 
         Raises:
-            StoreUnavailableError: that was not possible within `timeout` seconds.
+            ConfigError: a file that `access` names is missing or is not what it should be.
+            StoreUnavailableError: that was not possible within `timeout` seconds, or the servers refuse us.
         """
-        store = cls(hosts, root=root, session_timeout=session_timeout, watch=watch)
+        store = cls(hosts, root=root, access=access, session_timeout=session_timeout, watch=watch)
         store.start()
         if store.wait(timeout):
             return store
-        store._feed.link.close(wait=0)
+        link, problem = store._feed.link, store.problem
+        trouble = f" ({link.trouble})" if link.trouble else ""
+        link.close(wait=0)
         raise StoreUnavailableError(
-            store._feed.problem
-            or f"ZooKeeper at {store._feed.link.hosts} could not be reached within {timeout:g} s: "
+            problem
+            or f"ZooKeeper at {link.hosts} could not be reached within {timeout:g} s{trouble}: "
             "see that it runs, and that `zookeeper-servers` in nodepool.yaml names it"
         )
 
@@ -62,8 +88,9 @@ class ZooKeeperStore:
         self._feed.link.start()
 
     def wait(self, timeout: float) -> bool:
-        """Return whether the store was, or came to be, connected within `timeout` seconds."""
-        return self._feed.ready.wait(timeout)
+        """Return whether the store is connected, within `timeout` seconds or once the servers refused us."""
+        self._feed.decided.wait(timeout)
+        return self._feed.ready.is_set()
 
     @property
     def session(self) -> str:
@@ -74,6 +101,11 @@ class ZooKeeperStore:
     def connected(self) -> bool:
         """Whether calls can succeed at the moment and the view is being kept fresh."""
         return self._feed.ready.is_set()
+
+    @property
+    def problem(self) -> str:
+        """Why the store is not connected, if that will not pass by itself; empty otherwise."""
+        return self._feed.problem
 
     @property
     def operations(self) -> int:
@@ -88,8 +120,13 @@ class ZooKeeperStore:
         """Return only `kinds` (all, if none is named), read from the server now."""
         self._feed.check()
         walk = Walk(self._feed.root.path, kinds or tuple(PATHS))
+        link = self._feed.link
         while reads := walk.batch():
-            walk.take(reads, self._feed.link.ask(ReadBatch(reads)))
+            answers = link.ask(ReadBatch(reads))
+            try:
+                walk.take(reads, answers)
+            except StoreUnavailableError as error:
+                raise StoreUnavailableError(f"{error}; {link.access.when_refused}") from error
         return walk.view.snapshot()
 
     def subscribe(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
@@ -103,8 +140,15 @@ class ZooKeeperStore:
 
     def create_numbered(self, record: R, under: str = "") -> R:
         """Store a new record under the next free ten-digit number and return it."""
-        (result,) = self._write([numbered_part_of(record, self._feed.root, under)])
-        return cast("R", result)
+        part = numbered_part_of(record, self._feed.root, under)
+        for _ in range(_TAKEN_NUMBERS):
+            try:
+                (result,) = self._write([part])
+            except StoreConflictError:
+                self._pass_over(part.path)
+            else:
+                return cast("R", result)
+        raise StoreConflictError(f"{part.path}: {_TAKEN_NUMBERS} numbers in a row are taken; remove what is not ours")
 
     def update(self, record: R) -> R:
         """Replace the stored record and return the new one."""
@@ -128,7 +172,17 @@ class ZooKeeperStore:
     def guard(self) -> None:
         """Keep everybody who does not know the secret out of the whole server. For one that is ours alone."""
         self._feed.check()
-        self._feed.link.ask(Guard())
+        self._feed.link.ask(Guard("/", self._feed.root.acl))
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the pool's records are for us alone, as far as its topmost znode tells; asks the server."""
+        self._feed.check()
+        return is_sealed(self._feed.link, self._feed.root)
+
+    def seal(self) -> int:
+        """Make all records of a pool that was made for everybody ours alone; return how many znodes were changed."""
+        return 0 if self.sealed else seal(self._feed.link, self._feed.root)
 
     def _write(self, parts: Sequence[Part]) -> tuple[Record, ...]:
         for _ in range(_ATTEMPTS):
@@ -144,6 +198,11 @@ class ZooKeeperStore:
             self._make_folder(folder, part.home, kept=part.numbered)
         raise StoreConflictError(f"{parts[0].path}: the folder above it is removed again and again; try once more")
 
+    def _pass_over(self, folder: str) -> None:
+        """Have the server count on: the next number belongs to a znode that somebody made by name."""
+        path = f"{folder}/pass-over"
+        self._feed.link.ask(Transaction([create(self._feed.root, path, b""), remove(path, -1)]))
+
     def _make_folder(self, path: str, home: str, *, kept: bool) -> None:
         """Make a folder and what is missing above it.
 
@@ -155,7 +214,10 @@ class ZooKeeperStore:
             self._make_folder(path.rpartition("/")[0], home, kept=kept)
             result = self._try_folder(path, kept=kept)
         if not isinstance(result, Written | NodeExistsError):
-            raise StoreUnavailableError(f"ZooKeeper at {self._feed.link.hosts} refuses to make {path}: {result!r}")
+            hint = f"; {self._feed.link.access.when_refused}" if isinstance(result, NoAuthError) else ""
+            raise StoreUnavailableError(
+                f"ZooKeeper at {self._feed.link.hosts} refuses to make {path}: {result!r}{hint}"
+            )
 
     def _try_folder(self, path: str, *, kept: bool) -> object:
         (result,) = self._feed.link.answer(self._feed.send_folder(path, kept=kept))

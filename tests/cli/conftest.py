@@ -52,7 +52,7 @@ PROGRAM = Path(sys.executable).with_name("nodepool-lite")
 
 def write_config(directory: Path, zookeeper: str = "") -> Path:
     """Write the configuration that the tests use, and return its path."""
-    (directory / "scripts").mkdir()
+    (directory / "scripts").mkdir(exist_ok=True)
     (directory / "scripts" / "run_packstack.sh").write_text("#!/bin/sh\n")
     path = directory / "nodepool.yaml"
     text = CONFIG.format(directory=directory, zookeeper=zookeeper)

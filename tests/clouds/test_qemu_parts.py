@@ -1,6 +1,7 @@
 """The parts of the qemu driver, each for itself."""
 
 import base64
+import hashlib
 import itertools
 import json
 import os
@@ -235,6 +236,30 @@ def test_an_image_that_refers_to_other_files_is_refused(qemu_driver: QemuDriver,
 
     with pytest.raises(BadRequestError, match="/etc/shadow"):
         qemu_driver.upload_image(asked, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("content", "image_format", "message"),
+    [
+        (b"", "raw", "this image is empty"),
+        (b"", "qcow2", "qemu-img info failed: .*not in qcow2 format"),
+        (b"I am no image", "qcow2", "qemu-img info failed: .*not in qcow2 format"),
+        (b"QFI\xfb\x00\x00\x00\x63" + b"\xff" * 600, "qcow2", "qemu-img info failed: "),
+    ],
+)
+def test_a_file_that_is_no_image_is_refused(
+    qemu_driver: QemuDriver, host: World, content: bytes, image_format: str, message: str
+) -> None:
+    """Empty, something else, or damaged: QEMU's own words tell, and nothing is kept."""
+    path = host.directory / "image"
+    path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    asked = guests.image(host.directory).model_copy(update={"path": path, "format": image_format, "sha256": digest})
+
+    with pytest.raises(BadRequestError, match=message):
+        qemu_driver.upload_image(asked, lambda _: None)
+
+    assert not qemu_driver.list_images()
 
 
 def test_an_image_of_the_same_name_with_other_content_is_refused(qemu_driver: QemuDriver, host: World) -> None:

@@ -76,7 +76,11 @@ def test_a_file_that_is_right_has_no_problems(told: Told) -> None:
             "    pools:\n      - max-servers: 0\n        labels:",
             "6:16: warning: 1 servers are to be kept ready, and the pools of this label allow 0; raise `max-servers`",
         ),
-        ("min-ready: 1", "ready-script: ../x.sh", "expected a file name in `scripts-dir`, not a path"),
+        (
+            "min-ready: 1",
+            "ready-script: ../x.sh",
+            "expected the name of a file, without a directory, control characters or a dot in front, not `../x.sh`",
+        ),
         ("min-ready: 1", "ready-script: helo.sh", "`helo.sh` is not in `scripts-dir`; did you mean `hello.sh`?"),
         ("min-ready: 1", "ready-script: in-image.sh", "it has to be in the image, under /opt/nodepool-scripts"),
         ("vm]", "vmm]", "3:32: warning: the element `vmm` is not found on this host; did you mean `vm`?"),

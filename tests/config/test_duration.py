@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodepool_lite.config.duration import seconds, spoken
+from nodepool_lite.config.duration import LONGEST, seconds, spoken
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,15 @@ def test_what_is_no_duration_is_refused(wrong: object) -> None:
         seconds(wrong)
 
 
+@pytest.mark.parametrize("wrong", ["100001d", "9" * 5000 + "s", 1e300, 10**11, "1e12"])
+def test_a_duration_beyond_all_dates_is_refused(wrong: object) -> None:
+    """What ends so late has no date that could be shown."""
+    with pytest.raises(ValueError, match="expected a duration such as"):
+        seconds(wrong)
+
+
 @settings(derandomize=True)
-@given(st.floats(0, 1e300) | st.integers(0, 10**9))
+@given(st.floats(0, LONGEST) | st.integers(0, LONGEST))
 def test_a_duration_that_is_spoken_is_the_same_again(duration: float) -> None:
     """The short form loses nothing."""
     assert seconds(spoken(duration)) == duration

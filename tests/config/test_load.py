@@ -189,7 +189,10 @@ def test_the_secure_file_is_put_on_top(write: Write, tmp_path: Path) -> None:
     assert config.diskimages[0].elements == ("debian-minimal", "vm")
     secure.write_text("labels: []\ndiskimages: [{name: debian-13, env-vars: x}]\n")
     assert [str(each) for each in load(file, environ).problems] == [
-        f"{secure}:1:1: unknown key `labels` in the secure file; known: diskimages, zookeeper-servers, zookeeper-tls",
+        (
+            f"{secure}:1:1: unknown key `labels` in the secure file; known: diskimages, zookeeper-auth, "
+            "zookeeper-servers, zookeeper-tls"
+        ),
         f"{secure}:2:21: unknown diskimage `debian-13`; did you mean `debian-12`?",
         f"{secure}:2:42: `env-vars`: expected a mapping, not `x`",
     ]

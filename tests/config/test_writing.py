@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from nodepool_lite.config.convert import convert
 from nodepool_lite.config.descriptions import descriptions
+from nodepool_lite.config.duration import LONGEST
 from nodepool_lite.config.load import load_or_raise
 from nodepool_lite.config.reference import TARGET, markdown
 from nodepool_lite.config.schema import json_schema
+from nodepool_lite.config.secrets import MASK
 from nodepool_lite.config.settings import Config
-from nodepool_lite.config.show import MASK, show
+from nodepool_lite.config.show import show
 from nodepool_lite.config.validate import sections, shapes
 from nodepool_lite.model.errors import ConfigError
 from tests.config.conftest import BASE, DATA
@@ -70,7 +72,8 @@ def test_what_show_prints_loads_to_the_same(write: Write, file: Path) -> None:
 def test_show_prints_every_key_with_a_value() -> None:
     """All settings are there, those with defaults too."""
     shown = yaml.safe_load(show(Config()))
-    assert set(shown) == {name.replace("_", "-") for name in Config.model_fields} - {"private-key"}
+    without = {"private-key", "zookeeper-tls", "zookeeper-auth"}
+    assert set(shown) == {name.replace("_", "-") for name in Config.model_fields} - without
     assert shown["lease-lifetime"] == "4h"
 
 
@@ -87,7 +90,7 @@ NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,10}\Z")
 TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cn")), max_size=20).filter(
     lambda each: "%(" not in each
 )
-SECONDS = st.floats(0, 1e12) | st.integers(0, 10**7)
+SECONDS = st.floats(0, LONGEST) | st.integers(0, 10**7)
 
 
 @settings(
@@ -96,8 +99,11 @@ SECONDS = st.floats(0, 1e12) | st.integers(0, 10**7)
 @given(
     pool=NAMES,
     diskimage=st.fixed_dictionaries(
-        {"name": NAMES, "elements": st.lists(TEXT), "release": TEXT, "rebuild_age": SECONDS, "pause": st.booleans()},
-        optional={"env_vars": st.dictionaries(TEXT, TEXT, max_size=3), "dib_cmd": TEXT},
+        {"name": NAMES, "elements": st.lists(NAMES), "release": TEXT, "rebuild_age": SECONDS, "pause": st.booleans()},
+        optional={
+            "env_vars": st.dictionaries(st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,10}\Z"), TEXT, max_size=3),
+            "metadata": st.dictionaries(TEXT, TEXT, max_size=3),
+        },
     ),
     options=st.dictionaries(TEXT, st.booleans() | st.integers() | st.floats(0, 1e9) | TEXT, max_size=3),
 )

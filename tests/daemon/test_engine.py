@@ -411,7 +411,7 @@ def test_an_action_without_effect_does_not_make_the_loop_spin(tmp_path: Path) ->
         return call()
 
     world.launcher = world.start("launcher-2", wire=lambda thing: Wired(thing, around))
-    world.store.create(Backoff(id="junk", failures=1, error="x", since=0, last=0, next_try=0))
+    world.store.create(Backoff(id="launch/junk@local", failures=1, error="x", since=0, last=0, next_try=0))
     world.run(30)
     assert len(tries) <= 60
     assert world.nodes(READY)

@@ -5,14 +5,20 @@ from contextlib import ExitStack
 
 import pytest
 
+from nodepool_lite.store._access import OPEN, Access
 from nodepool_lite.store.base import Store
 from nodepool_lite.store.memory import MemoryServer
 from nodepool_lite.store.zookeeper import ZooKeeperStore
+from tests.secured import Secured, auth
 
 Connect = Callable[[], Store]
 
 
-@pytest.fixture(params=["memory", pytest.param("zookeeper", marks=pytest.mark.zookeeper)])
+KINDS = ("zookeeper", "tls-digest", "tls-sasl", "sasl")
+"""ZooKeeper for everybody, and for those with a certificate, a password, or both."""
+
+
+@pytest.fixture(params=["memory", *(pytest.param(each, marks=pytest.mark.zookeeper) for each in KINDS)])
 def connect(request: pytest.FixtureRequest, zookeeper_root: str) -> Iterator[Connect]:
     """Give a function that connects one more client to the pool of this test."""
     if request.param == "memory":
@@ -21,10 +27,10 @@ def connect(request: pytest.FixtureRequest, zookeeper_root: str) -> Iterator[Con
         def new() -> Store:
             return server.connect()
     else:
-        hosts = request.getfixturevalue("zookeeper_hosts")
+        hosts, access = _way(request, request.param)
 
         def new() -> Store:
-            return ZooKeeperStore.connect(hosts, root=zookeeper_root, watch=True)
+            return ZooKeeperStore.connect(hosts, root=zookeeper_root, access=access, watch=True)
 
     with ExitStack() as stack:
 
@@ -34,6 +40,15 @@ def connect(request: pytest.FixtureRequest, zookeeper_root: str) -> Iterator[Con
             return store
 
         yield connected
+
+
+def _way(request: pytest.FixtureRequest, kind: str) -> tuple[str, Access]:
+    if kind == "zookeeper":
+        return request.getfixturevalue("zookeeper_hosts"), OPEN
+    secured: Secured = request.getfixturevalue("secured_zookeeper")
+    if kind == "sasl":
+        return secured.plain, Access(auth=auth("sasl"))
+    return secured.encrypted, Access(secured.tls, auth(kind.removeprefix("tls-")))
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_a_record_of_every_kind_can_be_kept(store: Store) -> None:
         make_build(1),
         make_upload(1),
         Backoff(id="launch/debian-12@local", failures=1, error="no room", since=1.0, last=1.0, next_try=2.0),
-        Request(id="r", kind=RequestKind.BUILD, diskimage="debian-12", created=1.0),
+        Request(id="build/debian-12", kind=RequestKind.BUILD, diskimage="debian-12", created=1.0),
     ]
     assert {type(each) for each in records} == set(PATHS)
     stored = [store.create(each) for each in records]
@@ -126,12 +126,12 @@ def test_numbers_have_ten_digits_and_never_come_back(store: Store) -> None:
     assert [len(each.id) for each in (first, second, third)] == [10, 10, 10]
 
 
-def test_a_number_that_was_taken_by_name_is_a_conflict(store: Store) -> None:
-    """Numbers count all that was made in a folder; a record that was given such a name itself is not overwritten."""
-    named = store.create(make_node(1, label="named"))
-    with pytest.raises(StoreConflictError):
-        store.create_numbered(make_node())
-    assert store.read(Node).nodes == {named.id: named}
+def test_a_number_that_was_taken_by_name_is_passed_over(store: Store) -> None:
+    """Numbers count all that was made in a folder; a record that was given such a name itself is in nobody's way."""
+    named = [store.create(make_node(number, label="named")) for number in (2, 3)]
+    numbered = [store.create_numbered(make_node()) for _ in range(2)]
+    assert store.read(Node).nodes == {each.id: each for each in (*named, *numbered)} == store.snapshot().nodes
+    assert all(each.id > named[-1].id for each in numbered)
 
 
 def test_numbers_are_counted_below_each_parent(store: Store) -> None:

@@ -294,7 +294,7 @@ def test_an_event_after_the_end_of_the_connection_is_no_mistake(
     store = zk(watch=True)
     link = store._feed.link
     link.close()
-    link._guarded_hear(f"{zookeeper_root}/nodes/0000000001", deleted=False)
+    link.heard(f"{zookeeper_root}/nodes/0000000001", deleted=False)
     store._feed._link_changed(live=True)
     assert not [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
 

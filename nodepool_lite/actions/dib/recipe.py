@@ -1,6 +1,8 @@
 """What one run of disk-image-create is made from, and the hash by which a change of it is seen."""
 
 import hashlib
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ OWN_ELEMENTS = Path(__file__).parent / "elements"
 """Elements that every build gets, below all others: they only adapt a build to the host it runs on."""
 
 HOST_ELEMENT = "nodepool-build-host"
+_ELEMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+"""What may be the name of an element: anything else would lead out of the directories of elements."""
 
 HOST_KEY_ELEMENTS = frozenset({"nodepool-firstboot", "cloud-init"})
 """Elements that make a machine take an SSH host key from its user-data."""
@@ -51,11 +55,18 @@ def fingerprint(diskimage: Diskimage, elements_path: Sequence[Path]) -> str:
     digest.update(repr(shaping).encode())
     for directory in _element_directories(diskimage.elements, elements_path):
         for file in sorted(directory.rglob("*")):
-            if file.is_file():
-                mode = file.stat().st_mode & 0o777
-                digest.update(f"\0{file.relative_to(directory.parent)}\0{mode:o}\0".encode())
-                digest.update(file.read_bytes())
+            if os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where this user may not look
+                digest.update(f"\0{file.relative_to(directory.parent)}\0".encode(errors="surrogateescape"))
+                digest.update(_content(file))
     return digest.hexdigest()[:16]
+
+
+def _content(file: Path) -> bytes:
+    """Return mode and content of a file, or why there is none: an element may be broken, and DIB will tell how."""
+    try:
+        return b"%o\0%s" % (file.stat().st_mode & 0o777, file.read_bytes())
+    except OSError as error:
+        return str(error.strerror).encode()
 
 
 def takes_host_key(diskimage: Diskimage, elements_path: Sequence[Path]) -> bool:
@@ -77,11 +88,12 @@ def _elements(elements: Sequence[str], elements_path: Sequence[Path]) -> Mapping
     found: dict[str, Path | None] = {}
     while pending:
         name = pending.pop(0)
-        if name in found:
+        if name in found or not _ELEMENT.fullmatch(name):
             continue
-        directory = next((base / name for base in elements_path if (base / name).is_dir()), None)
+        directories = (base / name for base in elements_path)
+        directory = next((each for each in directories if os.path.isdir(each)), None)  # noqa: PTH112 - as above
         found[name] = directory
         needs = None if directory is None else directory / "element-deps"
-        if needs is not None and needs.is_file():
-            pending += needs.read_text().split()
+        if needs is not None and os.path.isfile(needs):  # noqa: PTH113 - as above
+            pending += _content(needs).decode(errors="replace").partition("\0")[2].split()
     return found

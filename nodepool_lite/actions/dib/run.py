@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from nodepool_lite.actions.dib import environment, locks, supervisor
 from nodepool_lite.actions.dib.build_logs import FAILED, SUCCEEDED
@@ -20,6 +21,8 @@ from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.errors import BuildFailedError, BuildStoppedError, BuildTimeoutError
 from nodepool_lite.model.image import ImageFile
 
+_QCOW2 = b"QFI\xfb"
+"""How such a file begins (QEMU, docs/interop/qcow2.txt)."""
 _TICK = 0.2
 _END_PATIENCE = 60.0
 _PRIVATE_MAPPER = 'mkdir -p /dev/mapper && mount -t tmpfs -o mode=0755 mapper /dev/mapper && exec "$@"'
@@ -169,10 +172,8 @@ class _Build:
         """Write the checksums of one file and return what it will be once it is published."""
         self._say(CHECKSUMS)
         source = self._partial / f"image.{image_format}"
-        if not source.is_file():
-            raise BuildFailedError(
-                f"disk-image-create succeeded and left no {image_format} file; see {self._recipe.log}"
-            )
+        if problem := _problem(source, image_format):
+            raise BuildFailedError(f"disk-image-create succeeded and left {problem}; see {self._recipe.log}")
         target = self._recipe.output.with_name(f"{self._recipe.output.name}.{image_format}")
         sums = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
         with source.open("rb") as file:
@@ -202,3 +203,14 @@ class _Build:
         if phase and phase != self._phase:
             self._phase = phase
             self._on_phase(phase)
+
+
+def _problem(file: Path, image_format: str) -> str:
+    """Return what is wrong with a file that is to be an image; empty when nothing is, as far as its start tells."""
+    if not file.is_file():
+        return f"no {image_format} file"
+    if not file.stat().st_size:
+        return f"an empty {image_format} file"
+    with file.open("rb") as content:
+        start = content.read(len(_QCOW2))
+    return "a qcow2 file that is none" if image_format == "qcow2" and start != _QCOW2 else ""

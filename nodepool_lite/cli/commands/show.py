@@ -54,7 +54,12 @@ def command(app: App, name: str, *, output_format: str) -> None:
 
 
 def _find(records: Snapshot, name: str) -> Thing:
-    from nodepool_lite.service.names import image_named, node_by_id, node_named  # noqa: PLC0415 - completion
+    from nodepool_lite.service.names import (  # noqa: PLC0415 - completion
+        image_named,
+        must_be_readable,
+        node_by_id,
+        node_named,
+    )
 
     found = (
         records.leases.get(name)
@@ -66,6 +71,7 @@ def _find(records: Snapshot, name: str) -> Thing:
     if found is not None and node is not None and node is not found:
         note(f"node {node.id} is called {name}, too: `nodepool-lite show {node.id}`")
     if found is None and node is None:
+        must_be_readable(records, name)
         raise NoSuchThingError(
             f"there is no node, lease, build or image {name}; see `list`, `leases`, `dib-image-list`"
         )

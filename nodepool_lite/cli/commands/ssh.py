@@ -14,7 +14,7 @@ from nodepool_lite.cli import complete
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import note, signals_raise
 from nodepool_lite.cli.lazy import Exemplary
-from nodepool_lite.cli.options import duration
+from nodepool_lite.cli.options import duration, text
 from nodepool_lite.model.errors import NodepoolError, StoreUnavailableError
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
@@ -41,7 +41,7 @@ SIGNING = 15.0
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND]")
 @click.option("--keep", is_flag=True, help="Do not release the node at exit.")
 @click.option("--lifetime", type=duration, help="When the lease ends by itself. [default: lease-lifetime]")
-@click.option("--reason", default="", help="What for.")
+@click.option("--reason", default="", type=text, help="What for.")
 @click.option("--wait", type=duration, help="Give up waiting after that long. Without it: wait for ever.")
 @click.option("--no-wait", is_flag=True, help="Take what is there now, or exit with status 4.")
 @click.option(
@@ -80,7 +80,7 @@ def command(
 
 
 def _existing(app: App, name: str) -> tuple[Lease | None, Node]:
-    from nodepool_lite.service.names import node_named  # noqa: PLC0415 - completion does without
+    from nodepool_lite.service.names import must_be_readable, node_named  # noqa: PLC0415 - completion does without
 
     with app.store() as store:
         records = store.read(Node, Lease)
@@ -91,6 +91,7 @@ def _existing(app: App, name: str) -> tuple[Lease | None, Node]:
     if node is None:
         from nodepool_lite.model.errors import NoSuchThingError  # noqa: PLC0415 - seldom
 
+        must_be_readable(records, name)
         raise NoSuchThingError(f"there is no label, node or lease {name}; see `label-list`, `list` and `leases`")
     if node.state is NodeState.READY:
         note(f"node {node.id} is in nobody's hands: whoever grabs it next finds what you leave there")

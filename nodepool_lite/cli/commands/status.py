@@ -145,7 +145,7 @@ def _troubles(page: Status, now: float) -> Iterator[str]:
             yield from (f"  {line}" for line in member.config_error.splitlines())
         if member.notice:
             yield f"{member.role} on {member.host}: {layout.one_line(member.notice)}"
-    yield from (f"unreadable record {each}" for each in page.unreadable)
+    yield from (f"unreadable record {layout.one_line(each)}" for each in page.unreadable)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ def virtual_size(path: Path, image_format: str) -> int:
     """Return the size in bytes that a guest will see; the format is never guessed from the content.
 
     Raises:
-        BadRequestError: it is not in that format, or refers to other files, which could be any file of this host.
+        BadRequestError: it is empty or not in that format, or refers to other files, which could be any of this host.
     """
     output = programs.run(programs.QEMU_IMG, ["info", "--output=json", "-f", image_format, str(path)])
     info: dict[str, Any] = json.loads(output)
@@ -23,7 +23,10 @@ def virtual_size(path: Path, image_format: str) -> int:
     for name in (info.get("backing-filename"), specific.get("data-file")):
         if name:
             raise BadRequestError(f"{path}: an image that refers to another file ({name}) is not accepted")
-    return int(info["virtual-size"])
+    size = int(info["virtual-size"])
+    if not size:
+        raise BadRequestError(f"{path}: this image is empty")
+    return size
 
 
 def make_overlay(path: Path, base: Path, image: ImageRecord, disk: int | None) -> None:
