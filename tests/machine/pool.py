@@ -119,12 +119,12 @@ class RealPool:
         seen = self.wait(lambda records: bool(_matching(records, state, other_than)), seconds)
         return _matching(seen, state, other_than)[0]
 
-    def plant(self, image: Path, diskimage: str, fingerprint: str) -> None:
+    def plant(self, image: Path, diskimage: str, fingerprint: str, number: int = 0) -> None:
         """Record a ready build of an image that was built before, as this host's builder would have."""
         assert self._store is not None
         file = ImageFile(format="qcow2", path=str(image), size=image.stat().st_size, sha256=_sha256(image), md5="-")
         build = make_build(
-            0, diskimage=diskimage, state=BuildState.READY, since=time.time(), builder=socket.gethostname()
+            number, diskimage=diskimage, state=BuildState.READY, since=time.time(), builder=socket.gethostname()
         )
         made = {"fingerprint": fingerprint, "files": (file,), "formats": ("qcow2",), "username": "jenkins"}
         self._store.create(build.but(**made))

@@ -60,7 +60,7 @@ class Listing(Generic[T]):
             now = self._clock.now()
             if self._read_at is None:
                 self._items, self._read_at = self._fetch(), now
-            elif now - self._read_at > limit:
+            elif not 0 <= now - self._read_at <= limit:  # it is old, or our clock was set back
                 try:
                     self._items = self._fetch()
                 except TryAgainLaterError:

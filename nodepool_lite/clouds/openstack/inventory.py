@@ -49,6 +49,10 @@ class Inventory:
         self._rows: dict[str, Row] = {}
         self._born: dict[str, float] = {}
         """Server id -> when its creation was answered; lists asked for before that cannot have it."""
+        self._unseen: set[str] = set()
+        """Ids of servers that were created and that no list had yet."""
+        self._ahead = 0.0
+        """Seconds by which our clock runs ahead of the cloud's, at most: what changed is asked for in its time."""
         self._ended: dict[str, float] = {}
         """Server id -> when its end was accepted, for servers that are still there."""
         self._waiting_since: dict[str, float] = {}
@@ -74,7 +78,7 @@ class Inventory:
 
     def query(self, now: float) -> Query:
         """Return what to ask for now."""
-        if self._full_at is None:
+        if self._full_at is None or now < self._last_at:  # our clock was set back
             return Query(now, None)
         overdue = any(now - since > OVERDUE for since in self._waiting_since.values())
         pause = max(FULL_SOON if overdue else FULL_EVERY, COSTLY * self._full_took)
@@ -85,11 +89,13 @@ class Inventory:
 
     def changes(self, now: float) -> Query:
         """Return what to ask for to learn of all changes since the last list, deletions among them."""
-        return Query(now, self._last_at - OVERLAP, with_deleted=True)
+        return Query(now, self._last_at - OVERLAP - self._ahead, with_deleted=True)
 
     def created(self, row: Row, now: float) -> None:
         """Take in a server whose creation was answered just now."""
-        self._rows.setdefault(row.id, row)
+        if row.id not in self._rows:
+            self._rows[row.id] = row
+            self._unseen.add(row.id)
         self._born[row.id] = now
         self.moves += 1
 
@@ -102,6 +108,7 @@ class Inventory:
         """Forget a server that is not there any more."""
         if self._rows.pop(server_id, None) is not None:
             self.moves += 1
+        self._unseen.discard(server_id)
         for memory in (self._born, self._ended, self._waiting_since):
             memory.pop(server_id, None)
 
@@ -135,16 +142,19 @@ class Inventory:
         if row.pool_id != self._pool_id:
             return False
         self._rows[row.id] = row
+        if row.id in self._unseen:
+            self._unseen.discard(row.id)
+            self._ahead = max(0.0, self._born[row.id] - (row.created or self._born[row.id]))
         return True
 
     def _note_waiting(self, now: float) -> None:
-        """Remember which servers ought to change soon: those that end, and those without an address or a reason."""
+        """Remember which servers ought to change soon: those that end, that no list has, or that lack something."""
         self._ended = {key: since for key, since in self._ended.items() if now - since < BELIEVED}
         waiting = {key: self._ended.get(key, now) for key, row in self._rows.items() if self._is_waited_for(row)}
         self._waiting_since = {key: self._waiting_since.get(key, since) for key, since in waiting.items()}
 
     def _is_waited_for(self, row: Row) -> bool:
-        if row.id in self._ended or row.deleting:
+        if row.id in self._ended or row.id in self._unseen or row.deleting:
             return True
         return (row.status == "ACTIVE" and not row.addresses) or (row.status == "ERROR" and not row.fault)
 

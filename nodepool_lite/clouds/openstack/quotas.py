@@ -41,7 +41,7 @@ class Quotas:
         now = self._clock.now()
         age = now - self._asked_at
         moved = age > OLD_WHEN_FULL and moves != self._moves and _is_near(self._quota)
-        if age > OLD or moved or self._asked_at <= self._doubted_at:
+        if not 0 <= age <= OLD or moved or self._asked_at <= self._doubted_at:
             self._asked_at, self._moves = now, moves
             try:
                 self._quota = self._ask(now)

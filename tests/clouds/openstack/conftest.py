@@ -13,7 +13,7 @@ import yaml
 from nodepool_lite.clouds.driver import Server, ServerSpec, ServerState
 from nodepool_lite.clouds.openstack import OpenStackDriver
 from nodepool_lite.config.settings import Provider
-from nodepool_lite.model.clock import SystemClock
+from nodepool_lite.model.clock import Clock, SystemClock
 from tests.cloud.conftest import Cloud, cloud, member
 from tests.cloud.proxy import Call, FaultProxy
 from tests.cloud.way import UPSTREAMS, entry_through
@@ -53,6 +53,7 @@ class Door:
         pool: Mapping[str, Any] | None = None,
         label: Mapping[str, Any] | None = None,
         pool_id: str = "",
+        clock: Clock | None = None,
         **provider: Any,
     ) -> OpenStackDriver:
         """Return a driver whose one label makes tiny servers on the network `bulk` of fake hypervisors."""
@@ -62,7 +63,7 @@ class Door:
         made = OpenStackDriver(
             Provider.model_validate({**values, **provider}),
             pool_id=pool_id or self.pool_id,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             directory=self.directory,
         )
         self.drivers.append(made)

@@ -4,6 +4,7 @@ import openstack
 import pytest
 
 from nodepool_lite.clouds.driver import ServerState
+from nodepool_lite.model.clock import SystemClock
 from nodepool_lite.model.errors import BadRequestError, CapacityError, GoneError
 from tests.clouds.openstack.conftest import Door, active, gone, listed
 
@@ -40,6 +41,24 @@ def test_a_new_launcher_finds_the_servers_of_the_one_before(door: Door) -> None:
     before.close()
     after = door.driver()
     assert active(after, server_id).node_id == "0000000001"
+
+
+class FastClock(SystemClock):
+    """A clock that runs ahead of the cloud's."""
+
+    def now(self) -> float:
+        """Return a time to come."""
+        return super().now() + 40.0
+
+
+def test_a_server_is_seen_though_our_clock_runs_ahead_of_the_clouds(door: Door) -> None:
+    """Changes of the last seconds by our clock would be none by Nova's."""
+    driver = door.driver(clock=FastClock())
+    driver.list_servers()
+    server_id = driver.create_server(door.spec())
+    assert active(driver, server_id)
+    driver.delete_server(server_id)
+    gone(driver, server_id)
 
 
 def test_what_is_asked_for_is_what_the_cloud_makes(door: Door, member: openstack.connection.Connection) -> None:

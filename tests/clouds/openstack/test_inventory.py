@@ -151,3 +151,21 @@ def test_everybody_s_changes_are_asked_for_only_when_deletions_matter(inventory:
     assert not inventory.query(NOW + 2).with_deleted
     inventory.ending("a", NOW + 2)
     assert inventory.query(NOW + 3).with_deleted
+
+
+def test_changes_are_asked_for_in_the_clouds_time(inventory: Inventory) -> None:
+    """Our clock may run ahead of it: how far is told by when it says that our servers were made."""
+    inventory.created(Row.of({"id": "b", "status": "BUILD"}), NOW + 60)
+    inventory.take_changes(inventory.query(NOW + 61), [], NOW + 61)
+    late = NOW + 61 + FULL_SOON
+    assert inventory.query(late).since is None  # no list has it: the list of all tells
+    inventory.take_all(inventory.query(late), [row("b", "BUILD", created="2023-11-14T22:13:50Z")], late)
+    assert inventory.query(late + 1).since == late - OVERLAP - 30
+    inventory.created(row("c", "BUILD"), late + 1)
+    inventory.take_changes(inventory.query(late + 2), [row("c", "BUILD", created="2033-11-14T22:14:31Z")], late + 2)
+    assert inventory.query(late + 3).since == late + 2 - OVERLAP
+
+
+def test_all_are_listed_again_when_our_clock_was_set_back(inventory: Inventory) -> None:
+    """Else nothing would be for as long as it was set back."""
+    assert inventory.query(NOW - 3600).since is None
