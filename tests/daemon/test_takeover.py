@@ -23,7 +23,7 @@ from nodepool_lite.store.zookeeper import ZooKeeperStore
 from tests.access.guest import Guest
 from tests.daemon.booting import BootingDriver
 from tests.daemon.hub import serving
-from tests.store.waiting import until, until_seen
+from tests.store.waiting import until_seen
 
 pytestmark = pytest.mark.zookeeper
 
@@ -85,6 +85,13 @@ class Pair:
     def seen(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
         """Return the first view for which the condition holds."""
         return until_seen(self.store, condition, PATIENCE)
+
+    def cloud_comes_to(self, condition: Callable[[], bool]) -> None:
+        """Return when the condition holds in the cloud, which tells nobody of its changes."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come to be in time"
+            time.sleep(0.02)
 
     def node(self, *states: NodeState) -> Node:
         """Return the first node that is in one of these states."""
@@ -180,7 +187,7 @@ def test_a_node_that_waits_for_its_server_is_waited_for(pair: Pair) -> None:
     """The server that was asked for is the one that becomes ready; no second one is."""
     pair.start()
     node = pair.node(NodeState.BUILDING)
-    pair.seen(lambda _seen: bool(pair.cloud.asked))
+    pair.cloud_comes_to(lambda: bool(pair.cloud.servers()))
     pair.change_hands()
     for server in pair.cloud.servers():
         pair.cloud._change(server, active_at=0.0)
@@ -216,7 +223,7 @@ def test_a_node_on_its_way_out_goes_all_the_way(pair: Pair) -> None:
     pair.start()
     node = pair.node(NodeState.READY)
     pair.store.update(node.to(NodeState.DELETING, time.time(), "by a test"))
-    until(pair.store, lambda: pair.cloud.servers()[node.server_id or ""].delete_asked is not None, PATIENCE)
+    pair.cloud_comes_to(lambda: pair.cloud.servers()[node.server_id or ""].delete_asked is not None)
     pair.change_hands()
     pair.cloud.vanish(node.server_id or "")
     pair.seen(lambda seen: node.id not in seen.nodes)
