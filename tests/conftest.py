@@ -4,10 +4,14 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from kazoo.client import KazooClient
 from kazoo.security import OPEN_ACL_UNSAFE
 
 from nodepool_lite.store.embedded import EmbeddedZooKeeper
+
+settings.register_profile("busy", deadline=None)  # a test is not wrong because others use the processor
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
