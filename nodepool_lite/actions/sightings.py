@@ -105,9 +105,22 @@ class Sightings:
         with self._lock:
             self._checked[node_id] = now
 
+    def forget_from(self, moment: float) -> None:
+        """Forget what was seen at `moment` (epoch seconds) or later."""
+        with self._lock:
+            self._checked = {key: value for key, value in self._checked.items() if value < moment}
+            self._answered = {key: value for key, value in self._answered.items() if value < moment}
+            self._clouds = {key: cloud for key, cloud in self._clouds.items() if _latest(cloud) < moment}
+
     def keep(self, nodes: frozenset[str], providers: frozenset[str]) -> None:
         """Forget all but these nodes and providers."""
         with self._lock:
             self._checked = {key: value for key, value in self._checked.items() if key in nodes}
             self._answered = {key: value for key, value in self._answered.items() if key in nodes}
             self._clouds = {key: value for key, value in self._clouds.items() if key in providers}
+
+
+def _latest(cloud: CloudView) -> float:
+    """Return the latest moment that a view speaks of."""
+    moments = (cloud.listed_at, cloud.images_listed_at, cloud.swept_at, cloud.stale, *cloud.ending.values())
+    return max((moment for moment in moments if moment is not None), default=0.0)
