@@ -132,7 +132,7 @@ class OpenStackDriver:
             json={"os-getConsoleOutput": {"length": CONSOLE_LINES}},
             also=frozenset({400, 403, 404, 409, 501}),
         )
-        if reply.status == 404 and self._found(server_id) is None:  # noqa: PLR2004 - a console can be missing, too
+        if reply.status == 404 and self._watch.found(server_id) is None:  # noqa: PLR2004 - a console can be missing, too
             raise GoneError(f"there is no server {server_id}")
         text = (reply.body or {}).get("output") or ""
         return str(text)[-CONSOLE_BYTES:]
