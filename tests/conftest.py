@@ -4,9 +4,13 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.secured import Secured, start, stop
 from tests.zookeeper import open_zookeeper
+
+settings.register_profile("busy", deadline=None)  # a test is not wrong because others use the processor
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

@@ -229,6 +229,8 @@ class World:
         self.while_building: Callable[[], object] = lambda: None
         """Called in the middle of each build."""
         self.scripts: dict[str, str] = {}
+        self.formats: dict[str, tuple[str, ...]] = {}
+        """Provider name -> image formats that it takes; qcow2 where nothing is said."""
         self.meanwhile: Callable[[], object] = lambda: None
         """Called while a launcher gathers what it plans from, between its records and its facts."""
         self.recipes: dict[str, str] = {image.name: "recipe-1" for image in config.diskimages}
@@ -259,7 +261,7 @@ class World:
             pool_id=POOL_ID,
             host="builder-1",
             recipes=lambda: self.recipes,
-            formats=lambda: {provider.name: ("qcow2",) for provider in self.config.providers},
+            formats=lambda: self.formats,
             build=self._build,
             build_environment=lambda _image: {},
         )
@@ -299,8 +301,7 @@ class World:
 
     def _facts(self) -> Facts:
         self.meanwhile()
-        formats = {provider.name: ("qcow2",) for provider in self.config.providers}
-        return Facts(script_digests=self.scripts, recipes=self.recipes, image_formats=formats)
+        return Facts(script_digests=self.scripts, recipes=self.recipes, image_formats=self.formats)
 
     def _build(self, recipe: Recipe, on_phase: Callable[[str], None]) -> tuple[ImageFile, ...]:
         self.built.append(recipe.diskimage.name)

@@ -157,7 +157,7 @@ need_name() {
 need_dns() {
   local each
   for each in "$@"; do
-    retry 5 3 getent ahosts "$each" > /dev/null || lacks "$each resolves to nothing: see /etc/resolv.conf"
+    retry 5 2 getent ahosts "$each" > /dev/null || lacks "$each resolves to nothing: see /etc/resolv.conf"
   done
 }
 

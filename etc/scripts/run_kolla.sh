@@ -64,6 +64,8 @@ need_os debian:12 debian:13 rocky:9 rocky:10 centos:9 centos:10 ubuntu:22.04 ubu
 need_ram 8000
 need_disk 35
 need_name
+registry=${NODEPOOL_KOLLA_REGISTRY:-quay.io}
+need_dns "${registry%%[:/]*}"
 [ -x $KOLLA/bin/kolla-ansible ] || lacks "there is no $KOLLA/bin/kolla-ansible: build the image with the element kolla-requirements"
 needs_met
 

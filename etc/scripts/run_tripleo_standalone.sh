@@ -30,6 +30,7 @@ need_os centos:8 centos:9
 need_ram 12000
 need_disk 30
 need_name
+need_dns quay.io
 need_command openstack "install python3-tripleoclient of $RELEASE, as the element rdo-requirements with RDO_RELEASE=$RELEASE does"
 openstack tripleo --help > /dev/null 2>&1 || lacks "its openstack client knows no tripleo: dnf install python3-tripleoclient"
 needs_met

@@ -227,7 +227,10 @@ def _spec(ctx: Context, upload: Upload, file: ImageFile) -> ImageSpec:
 
 
 class _Progress:
-    """Records an upload's percentage, in steps of at least ten; called from the uploading thread."""
+    """Records an upload's percentage, in steps of at least ten, and breaks it off when it is not wanted any more.
+
+    Called from the uploading thread.
+    """
 
     def __init__(self, ctx: Context, upload_id: str) -> None:
         self._ctx = ctx
@@ -237,7 +240,9 @@ class _Progress:
         if self._ctx.stop.is_set():
             raise TryAgainLaterError("the upload was interrupted: the builder stops")
         upload = self._ctx.store.snapshot().uploads.get(self._upload_id)
-        if upload is None or upload.state is not UploadState.UPLOADING or percent < upload.progress + 10:
+        if upload is None or upload.state is not UploadState.UPLOADING:
+            raise TryAgainLaterError("the upload is not wanted any more")
+        if percent < upload.progress + 10:
             return
         try:
             self._ctx.store.update(upload.but(progress=min(percent, 100)))

@@ -149,7 +149,8 @@ def test_login(ctx: Context, action: TestLogin) -> Outcome:
     changes: Mapping[str, object] = {"script": script}
     if node.host_key is None:
         changes = {**changes, "host_key": host_key, "host_key_source": "first-contact"}
-    ctx.store.update(node.to(NodeState.PREPARING, now, "logged in over SSH", **changes))
+    how = "logged in over SSH" if ctx.reach(node) is ctx.ssh else "no login was tried (`login-test: false`)"
+    ctx.store.update(node.to(NodeState.PREPARING, now, how, **changes))
     ctx.notes.pop(node.id, None)
     ctx.log.info("node.reachable", node=node.id, seconds=round(now - node.state_since, 3))
     return DONE

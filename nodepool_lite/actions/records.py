@@ -90,6 +90,7 @@ def forget_node(ctx: Context, action: ForgetNode) -> Outcome:
     """Remove the record of a node whose server is gone."""
     node = current(ctx, action)
     if node is not None:
+        _server_gone(ctx, node)
         ctx.store.delete(node)
         ctx.reach(node).forget(node.id)
         shutil.rmtree(ctx.node_logs(node.id), ignore_errors=True)
@@ -101,10 +102,16 @@ def drop_server(ctx: Context, action: DropServer) -> Outcome:
     """The server of a failed node is gone; its record stays for a while, for people."""
     node = current(ctx, action)
     if node is not None:
+        _server_gone(ctx, node)
         ctx.store.update(
             node.noted(ctx.clock.now(), "its server was deleted", asked=None, attempt="", server_id=None, address=None)
         )
     return DONE
+
+
+def _server_gone(ctx: Context, node: Node) -> None:
+    if node.server_id is not None:
+        ctx.sightings.gone(node.server_id)
 
 
 def forget_backoff(ctx: Context, action: ForgetBackoff) -> Outcome:

@@ -86,6 +86,7 @@ def delete_upload(ctx: Context, action: DeleteUpload) -> Outcome:
     made = [image.id for image in driver.list_images() if image.upload_id == upload.id]
     for image_id in dict.fromkeys([*made, *([upload.image_id] if upload.image_id else [])]):
         driver.delete_image(image_id)
+        ctx.sightings.gone(image_id)
     ctx.store.delete(upload)
     ctx.log.info("upload.deleted", upload=upload.name)
     return DONE

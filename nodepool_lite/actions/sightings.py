@@ -60,7 +60,19 @@ class Sightings:
         with self._lock:
             before = self._clouds.get(provider, CloudView())
             found = {image.id: image for image in images}
-            self._clouds[provider] = replace(before, images=found, images_listed_at=asked)
+            since = {image_id: before.images_since.get(image_id, asked) for image_id in found}
+            self._clouds[provider] = replace(before, images=found, images_since=since, images_listed_at=asked)
+
+    def gone(self, *things: str) -> None:
+        """Forget servers and images that are known to be gone, wherever they were seen.
+
+        What the pool ended itself is no alien, neither here nor at another provider that is a door to the same cloud.
+        """
+        with self._lock:
+            for provider, cloud in self._clouds.items():
+                servers = {key: each for key, each in cloud.servers.items() if key not in things}
+                images = {key: each for key, each in cloud.images.items() if key not in things}
+                self._clouds[provider] = replace(cloud, servers=servers, images=images)
 
     def swept(self, provider: str, began: float) -> None:
         """Remember when left-overs were last looked for."""
@@ -93,9 +105,22 @@ class Sightings:
         with self._lock:
             self._checked[node_id] = now
 
+    def forget_from(self, moment: float) -> None:
+        """Forget what was seen at `moment` (epoch seconds) or later."""
+        with self._lock:
+            self._checked = {key: value for key, value in self._checked.items() if value < moment}
+            self._answered = {key: value for key, value in self._answered.items() if value < moment}
+            self._clouds = {key: cloud for key, cloud in self._clouds.items() if _latest(cloud) < moment}
+
     def keep(self, nodes: frozenset[str], providers: frozenset[str]) -> None:
         """Forget all but these nodes and providers."""
         with self._lock:
             self._checked = {key: value for key, value in self._checked.items() if key in nodes}
             self._answered = {key: value for key, value in self._answered.items() if key in nodes}
             self._clouds = {key: value for key, value in self._clouds.items() if key in providers}
+
+
+def _latest(cloud: CloudView) -> float:
+    """Return the latest moment that a view speaks of."""
+    moments = (cloud.listed_at, cloud.images_listed_at, cloud.swept_at, cloud.stale, *cloud.ending.values())
+    return max((moment for moment in moments if moment is not None), default=0.0)

@@ -150,7 +150,10 @@ class Driver(Protocol):
         """Return the last 64 KiB of the serial console (empty when there is none)."""
 
     def upload_image(self, spec: ImageSpec, progress: Callable[[int], None]) -> str:
-        """Make the image known and return its id; calls `progress(percent)` now and then. Idempotent by name."""
+        """Make the image known and return its id; calls `progress(percent)` now and then.
+
+        Idempotent: done again for the same upload, it gives the same image.
+        """
 
     def list_images(self) -> Sequence[Image]:
         """Return all images that carry our pool's id."""

@@ -201,7 +201,11 @@ class Engine:
                 self._not_before.pop(action.key, None)
 
     def _mind_the_clock(self, now: float) -> None:
-        """Forget what was seen in a time that is still to come: the clock was set back, and would be waited for."""
+        """Forget what was seen in a time that is still to come: the clock was set back, and would be waited for.
+
+        What was under way when it was set back is remembered later, with a moment of before.
+        """
+        self._ctx.sightings.forget_from(now + SET_BACK)
         if now < self._present - SET_BACK:
             self._ctx.log.warning("clock.set-back", seconds=round(self._present - now, 1))
             self._ctx.sightings.keep(frozenset(), frozenset())

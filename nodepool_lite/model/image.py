@@ -107,7 +107,7 @@ class Upload(Record):
     builder: str
     format: str
     image_name: str
-    """The name it has, or will have, at the provider; unique for this upload."""
+    """The name it has, or will have, at the provider, for people; several may have the same."""
     image_id: str = ""
     username: str = ""
     progress: int = 0

@@ -8,9 +8,10 @@ from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages, SweepLeftovers
 from nodepool_lite.plan.schedule import next_time
 from nodepool_lite.plan.view import View
+from nodepool_lite.store.base import Snapshot
 
 GRACE = 10.0
-"""Seconds for which an unknown server must have been seen before it is removed."""
+"""Seconds for which an unknown server or image must have been seen before it is removed."""
 
 
 def checks(view: View, now: float) -> Iterator[CheckNode]:
@@ -39,7 +40,7 @@ def aliens(view: View) -> Iterator[DeleteAlien]:
         if f"provider/{name}" not in view.leads:
             continue
         for server in cloud.servers.values():
-            if server.state is not ServerState.DELETING and not _is_known(view, server):
+            if server.state is not ServerState.DELETING and not is_known(view.records, server):
                 due = max(cloud.since.get(server.id, 0.0) + GRACE, cloud.deletable(server.id))
                 why = f"no record knows it (made for node {server.node_id})"
                 yield DeleteAlien(at=due, why=why, provider=name, server=server.id)
@@ -54,8 +55,9 @@ def alien_images(view: View) -> Iterator[DeleteAlienImage | ListImages]:
         due = 0.0 if last is None else next_time(view.config.cleanup_cron, view.config.cleanup_interval, last)
         yield ListImages(at=due, why="cleanup", provider=name)
         for image in cloud.images.values():
-            if last is not None and not _is_recorded(view, image):
-                yield DeleteAlienImage(at=last + GRACE, why="no record knows it", provider=name, image=image.id)
+            if not _is_recorded(view, image):
+                seen = cloud.images_since.get(image.id, 0.0)
+                yield DeleteAlienImage(at=seen + GRACE, why="no record knows it", provider=name, image=image.id)
 
 
 def leftovers(view: View) -> Iterator[SweepLeftovers]:
@@ -68,11 +70,14 @@ def leftovers(view: View) -> Iterator[SweepLeftovers]:
             yield SweepLeftovers(at=due, why="cleanup", provider=name)
 
 
-def _is_known(view: View, server: Server) -> bool:
-    """A second server of one attempt, made because an answer was lost, is known until the node has taken the other."""
-    node = view.records.nodes.get(server.node_id)
+def is_known(records: Snapshot, server: Server) -> bool:
+    """Tell whether a server with our mark is that of a node, whichever provider listed it.
+
+    A second server of one attempt, made because an answer was lost, is known until the node has taken the other.
+    """
+    node = records.nodes.get(server.node_id)
     if node is None:
-        return server.node_id in view.records.unreadable(Node)
+        return server.node_id in records.unreadable(Node)
     return node.attempt == server.attempt if node.server_id is None else node.server_id == server.id
 
 

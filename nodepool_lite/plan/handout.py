@@ -14,6 +14,7 @@ UNATTENDED = 15.0
 """Seconds without a sign of its client after which an attended waiting lease is cancelled."""
 ATTACHED = frozenset({NodeState.IN_USE, NodeState.HOLD})
 """States in which a lease still has something of its node."""
+_LOST = frozenset({NodeState.FAILED, NodeState.DELETING})
 
 NodeSet = tuple[Node, ...]
 """A primary node followed by its sub-nodes."""
@@ -142,4 +143,7 @@ def _overdue(lease: Lease, now: float) -> bool:
 
 
 def _attached(node: Node | None, lease: Lease) -> bool:
-    return node is not None and node.lease == lease.id and node.state in ATTACHED
+    """Tell whether the lease has the node; one that nobody has taken yet is how it was before the lease got it."""
+    if node is None or node.state in _LOST:
+        return False
+    return node.state not in ATTACHED or node.lease == lease.id

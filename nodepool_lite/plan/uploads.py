@@ -78,7 +78,7 @@ def outlived(view: View) -> Iterator[Action]:
         own.sort(key=lambda upload: upload.build, reverse=True)
         ready = (upload for upload in own if upload.state is UploadState.READY)
         for upload in islice(ready, KEEP_READY if configured else 0, None):
-            if (upload.build, provider) not in view.used_builds:
+            if (upload.build, provider) not in view.images_in_use:
                 why = "superseded" if configured else "no longer configured"
                 yield RetireUpload(at=0, why=why, upload=upload.id)
         for upload in own:
@@ -94,7 +94,7 @@ def removals(view: View, now: float) -> Iterator[Action]:
         if upload.state is not UploadState.DELETING or f"provider/{upload.provider}" not in view.leads:
             continue
         # Without an image it never served: nodes of the same build were made from the image of an earlier upload.
-        needed = bool(upload.image_id) and (upload.build, upload.provider) in view.used_builds
+        needed = bool(upload.image_id) and (upload.build, upload.provider) in view.images_in_use
         if not needed or _is_missing(view, upload, upload.created):
             yield DeleteUpload(at=now, why="it has had its day", upload=upload.id)
 

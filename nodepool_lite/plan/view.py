@@ -25,6 +25,8 @@ class CloudView:
     since: Mapping[str, float] = field(default_factory=dict)
     """Server id -> when this process saw it first."""
     images: Mapping[str, Image] = field(default_factory=dict)
+    images_since: Mapping[str, float] = field(default_factory=dict)
+    """Image id -> when this process saw it first."""
     images_listed_at: float | None = None
     listed_at: float | None = None
     stale: float | None = None
@@ -138,12 +140,13 @@ class View:
         uploads = (each for each in self.records.uploads.values() if each.state is not UploadState.FAILED)
         kept = {upload.build for upload in uploads if upload.provider in providers}
         kept |= {upload.rpartition("/")[0] for upload in self.records.unreadable(Upload)}
-        return frozenset(kept | {node.build for node in self.records.nodes.values() if node.build})
+        return frozenset(kept | {build for build, _provider in self.images_in_use})
 
     @cached_property
-    def used_builds(self) -> frozenset[tuple[str, str]]:
-        """(build, provider) of every node's image."""
-        return frozenset((node.build, node.provider) for node in self.records.nodes.values())
+    def images_in_use(self) -> frozenset[tuple[str, str]]:
+        """The build and the provider of every node that has a server, or is to get one."""
+        users = (n for n in self.records.nodes.values() if n.state is not NodeState.FAILED or n.asked is not None)
+        return frozenset((node.build, node.provider) for node in users if node.build)
 
     @cached_property
     def _by_age(self) -> tuple[Node, ...]:

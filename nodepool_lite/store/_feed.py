@@ -89,6 +89,7 @@ class Feed:
         with self._lock:
             for part, result in zip(parts, reply.value, strict=True):
                 part.answered_to(self._mirror, result, reply.transaction)
+            self._mirror.show()
             self._read_more(self._mirror)
         self.subscribers.tell()
 
@@ -97,7 +98,10 @@ class Feed:
             return
         with self._lock:
             self._mirror.answered(path, done=isinstance(reply.value[0], Written))
+            changed = self._mirror.show()
             self._read_more(self._mirror)
+        if changed:
+            self.subscribers.tell()
 
     def _link_changed(self, live: bool) -> None:
         _log.info("store.%s hosts=%s session=%s", "connected" if live else "lost", self.link.hosts, self.link.session)

@@ -83,7 +83,8 @@ class Mirror:
         """Take in the answers to the batch under way; returns whether the view changed.
 
         The events of one transaction come in a row, before the answer to a read that the first of them caused. So what
-        was read is shown once nothing else is known to have changed: never half of a transaction.
+        was read is shown once nothing else is known to have changed, nor may have under a write of ours that is not
+        answered yet: never half of a transaction.
         """
         reads, self._reading = self._reading, ()
         if self._walk:
@@ -91,9 +92,15 @@ class Mirror:
             return False
         self._held |= {read.path: answer for read, answer in zip(reads, answers, strict=True)}
         self._rounds += 1
-        if self._dirty and self._rounds < PATIENCE:
+        if (self._dirty or self._may_be_foreign) and self._rounds < PATIENCE:
             return False
         return self._absorb_held()
+
+    def show(self) -> bool:
+        """Bring in what was held back for a write of ours that is answered now; returns whether the view changed."""
+        if self._held and not (self._reading or self._dirty or self._may_be_foreign):
+            return self._absorb_held()
+        return False
 
     def event(self, path: str, *, deleted: bool) -> bool:
         """Hear that a znode was made, changed or deleted; returns whether the view changed."""
@@ -150,6 +157,13 @@ class Mirror:
         """Take the record that we deleted out of the view."""
         self._held.pop(f"{self._root}/{PATHS[type(record)]}/{record.id}", None)
         self.view.drop(type(record), record.id)
+
+    @property
+    def _may_be_foreign(self) -> bool:
+        """Whether something was heard that only the answer to a write of ours can tell from our own event."""
+        return any(each.events for each in self._writing.values()) or any(
+            each.appeared for each in self._numbering.values()
+        )
 
     def _absorb_held(self) -> bool:
         """Bring what was read into the view, all at once."""

@@ -1,5 +1,8 @@
 """Builds and uploads through outages, second thoughts and lost images."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.service import images
@@ -113,9 +116,33 @@ def test_an_image_deleted_and_asked_for_again_is_uploaded_when_its_nodes_are_gon
     assert world.nodes(NodeState.READY)
 
 
+def test_an_upload_that_a_person_deletes_is_broken_off(make_world: MakeWorld) -> None:
+    """The rest of many gigabytes is not sent for nothing."""
+    world = make_world()
+    real = world.cloud.call
+
+    @contextmanager
+    def call(name: str) -> Iterator[None]:
+        with real(name):
+            if name == "upload_image":
+                (upload,) = world.records.uploads
+                images.delete_upload(world.store, upload, who="bob", now=world.clock.now())
+            yield
+
+    completed: list[str] = []
+    world.cloud.call = call  # type: ignore[method-assign]  # what happens in the middle of a call is the test's own
+    world.cloud.complete_image = completed.append  # type: ignore[method-assign]
+    world.run(60)
+    assert world.records.uploads == {}
+    assert world.cloud.calls["upload_image"] == 1
+    assert (completed, dict(world.cloud.images())) == ([], {})
+    assert not world.records.backoffs
+    assert not world.journal.crashes
+
+
 def test_an_upload_given_up_while_it_ran_leaves_no_image(make_world: MakeWorld) -> None:
-    """The image that came of it belongs to nobody."""
-    world = make_world(config={"cleanup_interval": 60.0})
+    """The image that came of it belongs to nobody; it goes though it is seen again and again."""
+    world = make_world(config={"cleanup_interval": 5.0})
     real = world.cloud.add_image
 
     def add_image(spec: object) -> str:

@@ -9,6 +9,7 @@ from nodepool_lite.config.settings import CloudImage
 from nodepool_lite.model.errors import BadRequestError, CapacityError, TryAgainLaterError
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.plan.actions import ListServers
+from nodepool_lite.service import images
 from nodepool_lite.service.status import status
 from nodepool_lite.testing import LABEL, PROVIDER
 from tests.actions.conftest import MakeWorld
@@ -193,3 +194,26 @@ def test_a_provider_that_was_taken_out_is_not_listed(make_world: MakeWorld) -> N
     world = make_world()
     assert carry_out(world.launcher.ctx, ListServers(at=0, provider="gone"))
     assert world.cloud.calls["list_servers"] == 0
+
+
+def test_what_the_pool_has_ended_itself_is_no_alien(make_world: MakeWorld) -> None:
+    """Not even to another provider that is a door to the same cloud, and that looks there seldom."""
+    world = make_world({"max_ready_age": 200.0}, config={"providers": (PROVIDER, "other"), "cleanup_interval": 600.0})
+    world.run(1000, step=5)
+    (upload, _) = world.records.uploads.values()
+    images.delete_upload(world.store, upload.id, who="bob", now=world.clock.now())
+    world.run(600, step=5)
+    assert upload.id not in world.records.uploads
+    assert world.cloud.calls["create_server"] > 3
+    assert not [line for line in world.journal.lines if ".alien" in line]
+
+
+def test_the_history_does_not_speak_of_a_login_that_was_not_tried(make_world: MakeWorld) -> None:
+    """Where `login-test` is off."""
+    world = make_world()
+    provider = world.config.providers[0].model_copy(update={"login_test": False})
+    world.config = world.config.model_copy(update={"providers": (provider,)})
+    world.run(60)
+    (node,) = world.nodes(NodeState.READY)
+    told = [step.reason for step in node.history if step.state == NodeState.PREPARING]
+    assert told == ["no login was tried (`login-test: false`)"]

@@ -24,7 +24,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.inside is None:
         try:
-            enter("tests.chaos", _completed(options))
+            enter("-m", "tests.chaos", *_completed(options))
         except CloudError as problem:
             sys.stderr.write(f"error: {problem}\n")
             return 1
@@ -49,6 +49,9 @@ def _run(options: argparse.Namespace) -> int:
     journal.say(f"seed {options.seed}, {options.kills} kills, {os.cpu_count()} processors; logs: {options.directory}")
     try:
         well = run(options.directory, journal, seed=options.seed, kills=options.kills, measured=options.takeovers)
+    except CloudError as problem:
+        sys.stderr.write(f"error: {problem}\n")
+        return 1
     except BaseException:
         journal.accuse(f"the run itself failed:\n{traceback.format_exc()}")
         raise

@@ -18,8 +18,8 @@ FRESH = ("/run/netns", "/dev/shm")
 """Directories of our own: names of networks, and what libfaketime keeps for a process number."""
 
 
-def enter(module: str, arguments: list[str]) -> None:
-    """Become `python -m module --inside FD arguments` in namespaces of its own; does not return.
+def enter(*arguments: str) -> None:
+    """Become `python ARGUMENTS --inside FD` in namespaces of its own; does not return.
 
     Raises:
         CloudError: there is no cloud, or we may not do this.
@@ -31,7 +31,7 @@ def enter(module: str, arguments: list[str]) -> None:
         raise CloudError("there is no cloud for the pool; bring it up with tests/cloud/up")
     network = os.open(f"/proc/{process.pid}/ns/net", os.O_RDONLY)
     os.set_inheritable(network, True)  # noqa: FBT003 - its only form
-    command = [*APART, sys.executable, "-m", module, "--inside", str(network), *arguments]
+    command = [*APART, sys.executable, *arguments, "--inside", str(network)]
     os.execvp(command[0], command)
 
 

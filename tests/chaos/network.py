@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.chaos.enclosure import CLOUD_NAMESPACE
-from tests.cloud.stack.place import API, BLOCK
+from tests.cloud.stack.place import API, BLOCK, CloudError
 
 SHUT, OPEN = "0", "3"
 """Port states of a bridge (linux/if_bridge.h): disabled, forwarding."""
@@ -37,17 +37,25 @@ CLOUD = Bridge("cloud", 5)
 GROUND = 1
 """The number of the namespace in which the bridges are, and users and witness."""
 CLOUD_ITSELF = 2
+WIRE = "npl-chaos"
+"""Our interface in the cloud's network."""
 
 
 def lay() -> None:
-    """Make the bridges, and lead one of them to the cloud."""
+    """Make the bridges, and lead one of them to the cloud.
+
+    Raises:
+        CloudError: another run does so already; their addresses would be the same.
+    """
+    present = subprocess.check_output(["ip", "-n", CLOUD_NAMESPACE, "-o", "link"], text=True)
+    if f"{WIRE}@" in present:
+        raise CloudError("another run uses the cloud; wait for its end")
     _ip("link", "set", "lo", "up")
     for bridge in (QUORUM, RECORDS, CLOUD):
         _ip("link", "add", "name", bridge.name, "type", "bridge", "forward_delay", "0")
         _ip("addr", "add", f"{bridge.address(GROUND)}/24", "dev", bridge.name)
         _ip("link", "set", bridge.name, "up")
-    wire = "npl-chaos"
-    _attach(CLOUD, "wire.c", CLOUD_NAMESPACE, wire, CLOUD_ITSELF)
+    _attach(CLOUD, "wire.c", CLOUD_NAMESPACE, WIRE, CLOUD_ITSELF)
     _ip("route", "add", API, "via", CLOUD.address(CLOUD_ITSELF))
 
 

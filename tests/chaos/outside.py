@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import openstack
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
+from requests.exceptions import RequestException
 
 from tests.chaos.launchers import PREFIX
 from tests.chaos.promises import Server
 
 FOREIGN = "chaos-somebody-else"
 PATIENCE = 120.0
+UNANSWERED = (ClientException, SDKException, RequestException)
+"""What is raised when the cloud does not answer as it should."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tests.chaos import ensemble, network
 from tests.chaos.journal import Journal
 from tests.chaos.launchers import NUMBERS, SESSION, make_launchers, write_config
 from tests.chaos.mischief import LEADS, Mischief
-from tests.chaos.outside import Outside
+from tests.chaos.outside import UNANSWERED, Outside
 from tests.chaos.plot import plot
 from tests.chaos.promises import unsettled
 from tests.chaos.users import Book, make_users
@@ -132,13 +132,13 @@ class Run:
     def _unsettled(self) -> list[str]:
         try:
             return list(unsettled(self.witness.records(), self.outside.servers(), self.config))
-        except StoreUnavailableError as problem:
+        except (StoreUnavailableError, *UNANSWERED) as problem:
             return [str(problem)]
 
     def _is_empty(self) -> bool:
         try:
             return not self.witness.records().nodes and not self.outside.servers()
-        except StoreUnavailableError:
+        except (StoreUnavailableError, *UNANSWERED):
             return False
 
     def _succession(self, how: str, limit: float) -> float:

@@ -77,6 +77,13 @@ class User(threading.Thread):
 
     def run(self) -> None:
         """Take turns until told to finish."""
+        try:
+            self._take_turns()
+        except BaseException:
+            self._book.journal.accuse(f"{self.name} met what nobody may meet")
+            raise
+
+    def _take_turns(self) -> None:
         while not self._done.wait(self._random.uniform(*REST)):
             try:
                 self.turn()

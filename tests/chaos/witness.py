@@ -5,16 +5,13 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from openstack.exceptions import SDKException
-from requests.exceptions import RequestException
-
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.node import Node
 from nodepool_lite.store.base import Snapshot
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 from tests.chaos.journal import Journal
 from tests.chaos.launchers import CLEANUP, MAX_SERVERS, PROVIDER, SESSION
-from tests.chaos.outside import Outside
+from tests.chaos.outside import UNANSWERED, Outside
 from tests.chaos.promises import Ledger, Look
 
 PAUSE = 1.0
@@ -91,10 +88,17 @@ class Witness:
         for what, holder in leaders.items():
             if self._leaders.get(what) != holder:
                 self._tenures.append((time.monotonic(), what))
-                self._journal.say(f"    {_member(holder)} leads {what}")
+                self._journal.say(f"    {_member(holder).removeprefix('launcher-').rpartition('-')[0]} leads {what}")
         self._leaders = dict(leaders)
 
     def _watch(self) -> None:
+        try:
+            self._look_again_and_again()
+        except BaseException:
+            self._journal.accuse("the witness fell asleep: what came later was not seen")
+            raise
+
+    def _look_again_and_again(self) -> None:
         while not self._stop.wait(PAUSE):
             try:
                 before = self._nodes()
@@ -102,7 +106,7 @@ class Witness:
                 self._judge(Look(before, servers, self._nodes()))
             except StoreUnavailableError:
                 self._stray_since = {}  # without ZooKeeper no leader may sweep
-            except (SDKException, RequestException) as problem:
+            except UNANSWERED as problem:
                 self._journal.say(f"the cloud does not answer the witness: {problem}")
 
     def _nodes(self) -> Mapping[str, Node]:

@@ -169,7 +169,7 @@ def test_status_without_any_process_says_how_to_start_one(desk: Desk) -> None:
 
 
 def test_aliens_are_servers_without_a_record(desk: Desk) -> None:
-    """Asked of the provider itself."""
+    """Asked of the provider itself; two providers may be doors to the same cloud."""
     assert "has never run" in desk.run("alien-list").stderr
     desk.store.create(Pool(id="self", pool_id="p1", created=NOW))
     from nodepool_lite.clouds.driver import ServerSpec  # noqa: PLC0415 - only this test speaks to a cloud
@@ -180,7 +180,7 @@ def test_aliens_are_servers_without_a_record(desk: Desk) -> None:
     desk.config.write_text(text.replace("driver: simulated", "driver: simulated\n    options: {images: [i]}"))
     config = load_or_raise(desk.config, os.environ)
     driver = open_driver(config.providers[0], config=config, pool_id="p1", clock=desk.clock)
-    for number in (1, 2):
+    for number in (1, 2, 3):
         spec = ServerSpec(
             pool_id="p1",
             node_id=numbered(number),
@@ -192,7 +192,9 @@ def test_aliens_are_servers_without_a_record(desk: Desk) -> None:
         )
         server = driver.create_server(spec)
         if number == 1:
-            desk.store.create(make_node(1, server_id=server))
+            desk.store.create(make_node(number, server_id=server))
+        elif number == 3:
+            desk.store.create(make_node(number, provider="other", server_id=server))
     desk.clock.advance(60)
     (alien,) = desk.json("alien-list")
     assert (alien["Provider"], alien["Hostname"], alien["Node"]) == ("local", "server 2", numbered(2))

@@ -46,8 +46,8 @@ providers:
         auto-floating-ip: false
         labels: [{{name: fake, cloud-image: empty, flavor-name: tiny}}]
 """
-QUIET = 2.0
-"""Seconds without a call after which a pool has come to rest."""
+QUIET = 10.0
+"""Seconds without a call after which a pool has come to rest: just after its start it looks around more often."""
 SECONDS_A_SERVER = 5.0
 """The slowest that such a cloud may be on a busy machine."""
 

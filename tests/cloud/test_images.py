@@ -1,99 +1,191 @@
-"""A pool that serves one diskimage in two projects of the cloud."""
+"""The images of a pool in a real Glance: one build at several providers, the way back, and what nobody knows of."""
 
-import secrets
-import threading
-from collections.abc import Callable
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import openstack
 import pytest
+import yaml
+from openstack.connection import Connection
 
-from nodepool_lite.actions.dib.recipe import fingerprint
-from nodepool_lite.config.shipped import elements_dir
-from nodepool_lite.model.image import Upload, UploadState
-from nodepool_lite.model.node import NodeState
+from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
-from tests.cloud.pools import PATIENCE, FakePool, door, endpoints, members, start
-from tests.clouds.openstack.conftest import Door, eventually
+from tests.cloud.conftest import Cloud
+from tests.cloud.pools import pool_id, running
+from tests.cloud.proxy import FaultProxy, refusal
+from tests.clouds.openstack.conftest import Door, endpoints, eventually, members
+from tests.machine.pool import RealPool
 
-__all__ = ["door", "endpoints", "members", "start"]
+__all__ = ["endpoints", "members"]
 
 pytestmark = pytest.mark.cloud
-CONTENT = "image/v2/images/.*/file"
-TWO_CLOUDS = """
+DIB = Path(__file__).parent.parent / "systemd" / "empty-image-create"
+HEAD = """
 state-dir: {base}/state
-labels:
-  - {{name: noise, min-ready: 1}}
-diskimages:
-  - {{name: noise, elements: [vm], release: bookworm, pause: true}}
+images-dir: {base}/images
+cleanup-interval: 3s
+diskimages: [{{name: web, elements: [vm], dib-cmd: {dib}}}]
+labels: [{{name: web, min-ready: 1}}, {{name: elsewhere}}]
 providers:
-  - name: large
-    driver: openstack
-    cloud: one
-    login-test: false
-    rate: 0.01
-    pools:
-      - networks: [bulk]
-        availability-zones: [fake]
-        labels: [{{name: noise, diskimage: noise, flavor-name: tiny}}]
-  - name: small
-    driver: openstack
-    cloud: two
-    login-test: false
-    rate: 0.01
-    diskimages: [{{name: noise}}]
 """
+PROVIDER = """
+  - name: {name}
+    cloud: {cloud}
+    login-test: false
+    rate: 0.01
+    diskimages: [{{name: web}}]
+    pools:
+      - max-servers: 3
+        networks: [bulk]
+        availability-zones: [fake]
+        labels: [{{name: {label}, diskimage: web, flavor-name: tiny}}]
+"""
+PROVIDERS = {"one": ("one", "web"), "one-again": ("one", "elsewhere"), "two": ("two", "elsewhere")}
+"""Provider -> the entry of clouds.yaml, and the label that it makes; two are doors to the same project."""
+CONTENT = "image/v2/images/.*/file"
+WITHIN = 120.0
 
 
-def test_an_image_goes_to_all_providers_at_once_and_deleting_the_newest_returns_to_the_one_before(
-    start: Callable[..., FakePool], door: Door, members: list[openstack.connection.Connection], tmp_path: Path
+@pytest.fixture(scope="module")
+def proxy(endpoints: Mapping[str, str]) -> Iterator[FaultProxy]:
+    """Give a proxy that the pool's calls go through."""
+    with FaultProxy(endpoints).running() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pool(
+    cloud: Cloud, proxy: FaultProxy, members: list[Connection], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealPool]:
+    """Run a pool of three providers whose image is made in a moment; it has one build of it, or more."""
+    base = tmp_path_factory.mktemp("images")
+    Door(proxy, yaml.safe_load(cloud.clouds_yaml.read_text())["clouds"], base)
+    providers = [PROVIDER.format(name=name, cloud=entry, label=label) for name, (entry, label) in PROVIDERS.items()]
+    config = base / "nodepool.yaml"
+    config.write_text(HEAD.format(base=base, dib=DIB) + "".join(providers))
+    with running(config, {"OS_CLIENT_CONFIG_FILE": str(base / "clouds.yaml")}, members) as pool:
+        pool.wait(lambda records: _served(records, *PROVIDERS), WITHIN)
+        yield pool
+
+
+@pytest.fixture
+def pair(pool: RealPool) -> tuple[Build, Build]:
+    """Have two builds at every provider: the older and the newer."""
+    before = _newest(pool.wait(lambda records: _served(records, *PROVIDERS), WITHIN))
+    pool.cli("image-build", "web")
+    return before, _newest(pool.wait(lambda records: _served(records, *PROVIDERS, other_than=before), WITHIN))
+
+
+def test_a_build_goes_to_all_its_providers_at_the_same_time(
+    pool: RealPool, proxy: FaultProxy, members: list[Connection]
 ) -> None:
-    """Nodes follow the image that serves, and what was deleted is deleted in Glance."""
-    together = threading.Barrier(2)
-    for _ in range(2):
-        door.proxy.rule("PUT", CONTENT, midway=lambda: together.wait(PATIENCE))
-    pool = start(TWO_CLOUDS)
-    _plant(pool, tmp_path, 1)
-    first = {each.provider: each for each in pool.wait(_served_by(1), PATIENCE).uploads.values()}
-    assert set(first) == {"large", "small"}
-    pool.wait(_node_from(first["large"]), PATIENCE)
-    _plant(pool, tmp_path, 2)
-    uploads = pool.wait(_served_by(2), PATIENCE).uploads.values()
-    second = {each.provider: each for each in uploads if each.build == "noise/0000000002"}
-    pool.wait(_node_from(second["large"]), PATIENCE)
-    pool.cli("image-delete", second["large"].name)
-    pool.wait(_node_from(first["large"]), PATIENCE)
-    here, there = members
-    eventually(lambda: _in_glance(here, pool) == {first["large"].image_id}, PATIENCE)
-    assert _in_glance(there, pool) == {first["small"].image_id, second["small"].image_id}
+    """Each has an image of its own, also where two lead to the same project; what Glance holds is the same."""
+    before = _newest(pool.wait(lambda records: _served(records, *PROVIDERS), WITHIN))
+    proxy.rule("PUT", CONTENT, times=len(PROVIDERS), delay=4)
+    pool.cli("image-build", "web")
+
+    def all_on_their_way(records: Snapshot) -> bool:
+        newest = _newest(records)
+        states = [each.state for each in _uploads(records, newest).values()]
+        return newest.id != before.id and states == [UploadState.UPLOADING] * len(PROVIDERS)
+
+    pool.wait(all_on_their_way, WITHIN)
+    records = pool.wait(lambda records: _served(records, *PROVIDERS, other_than=before), WITHIN)
+    images = {name: upload.image_id for name, upload in _uploads(records, _newest(records)).items()}
+    assert len(set(images.values())) == len(PROVIDERS)
+    one, two = members
+    held = [one.image.get_image(images["one"]), one.image.get_image(images["one-again"])]
+    held.append(two.image.get_image(images["two"]))
+    assert len({image.hash_value for image in held}) == 1
+    assert [image.visibility for image in held] == ["private"] * len(PROVIDERS)
+    assert json.loads(pool.cli("alien-list", "-f", "json")) == []
 
 
-def _plant(pool: FakePool, directory: Path, number: int) -> None:
-    image = directory / f"noise-{number}.qcow2"
-    image.write_bytes(secrets.token_bytes(1_000_000))
-    diskimage = pool.config.diskimage("noise")
-    assert diskimage is not None
-    pool.plant(image, "noise", fingerprint(diskimage, (elements_dir(),)), number)
+def test_deleting_the_newest_image_returns_service_to_the_one_before(
+    pool: RealPool, proxy: FaultProxy, members: list[Connection], pair: tuple[Build, Build]
+) -> None:
+    """At that provider alone. The image goes when its last node has gone, and is not uploaded again until asked for."""
+    before, newest = pair
+    records = pool.wait(lambda records: bool(_ready(records, newest)), WITHIN)
+    kept, withdrawn = _ready(records, newest)[0], _uploads(records, newest)["one"]
+    pool.cli("hold", kept.id, "--reason", "somebody looks into it")
+    pool.cli("image-delete", withdrawn.name)
+    records = pool.wait(lambda records: bool(_ready(records, before)), WITHIN)
+    states = {name: each.state for name, each in _uploads(records, newest).items()}
+    assert states == {"one": UploadState.DELETING, "one-again": UploadState.READY, "two": UploadState.READY}
+    assert members[0].image.get_image(withdrawn.image_id).status == "active"
+    refused = proxy.rule("DELETE", withdrawn.image_id, answer=refusal(409, "Image is in use"))
+    pool.cli("unhold", kept.id)
+    records = pool.wait(lambda records: withdrawn.id not in records.uploads, WITHIN)
+    assert refused.seen == 1
+    assert members[0].image.find_image(withdrawn.image_id) is None
+    assert records.builds[newest.id].withdrawn == ("one",)
+    pool.cli("image-upload", "one", "web")
+    records = pool.wait(lambda records: bool(_ready(records, newest)), WITHIN)
+    assert records.uploads[withdrawn.id].image_id != withdrawn.image_id
 
 
-def _served_by(number: int) -> Callable[[Snapshot], bool]:
-    """Return the condition that a build is ready at both providers."""
-
-    def condition(seen: Snapshot) -> bool:
-        found = [each for each in seen.uploads.values() if each.build == f"noise/{number:010d}"]
-        return [each.state for each in found] == [UploadState.READY] * 2
-
-    return condition
-
-
-def _node_from(upload: Upload) -> Callable[[Snapshot], bool]:
-    """Return the condition that the one node is ready and comes from this image."""
-
-    def condition(seen: Snapshot) -> bool:
-        return [(each.state, each.image_id) for each in seen.nodes.values()] == [(NodeState.READY, upload.image_id)]
-
-    return condition
+def test_a_build_is_kept_until_nothing_needs_it(pool: RealPool, pair: tuple[Build, Build]) -> None:
+    """Its files stay while it is uploaded anywhere, though it was deleted."""
+    before, _ = pair
+    file = Path(before.files[0].path)
+    pool.cli("dib-image-delete", before.name)
+    *first, last = (upload.name for upload in _uploads(pool.records, before).values())
+    pool.cli("image-delete", *first)
+    records = pool.wait(lambda records: len(_uploads(records, before)) == 1, WITHIN)
+    assert records.builds[before.id].state is BuildState.DELETING
+    assert file.exists()
+    pool.cli("image-delete", last)
+    pool.wait(lambda records: before.id not in records.builds, WITHIN)
+    assert not file.exists()
 
 
-def _in_glance(connection: openstack.connection.Connection, pool: FakePool) -> set[str]:
-    return {each.id for each in connection.image.images(tag=f"nodepool-{pool.pool_id}")}
+def test_images_of_the_pool_without_a_record_are_swept_and_other_peoples_are_not(
+    pool: RealPool, members: list[Connection]
+) -> None:
+    """Ours are known by their mark; neither a name nor another pool's mark makes an image ours."""
+    member = members[0]
+    upload = _uploads(pool.records, _newest(pool.records))["one"]
+
+    def make(mark: str) -> str:
+        tags = [f"nodepool-{mark}", "nodepool-lite"] if mark else []
+        marks = {"nodepool_pool_id": mark, "nodepool_upload_id": "web/0000000099/one"} if mark else {}
+        form: dict[str, Any] = {"disk_format": "raw", "container_format": "bare", "allow_duplicates": True}
+        made = member.image.create_image(name=upload.image_name, data=b"0" * 512, tags=tags, **form, **marks)
+        return str(made.id)
+
+    theirs = [make(""), make(f"{pool_id(pool)}x")]
+    try:
+        ours = make(pool_id(pool))
+        eventually(lambda: member.image.find_image(ours) is None, WITHIN)
+        assert [member.image.get_image(each).status for each in [*theirs, upload.image_id]] == ["active"] * 3
+        swept = [line for line in pool.log.read_text().splitlines() if "image.alien" in line]
+        assert [line for line in swept if ours not in line] == []
+    finally:
+        for each in theirs:
+            member.image.delete_image(each)
+
+
+def _newest(records: Snapshot) -> Build:
+    return max((each for each in records.builds.values() if each.state is BuildState.READY), key=lambda each: each.id)
+
+
+def _uploads(records: Snapshot, build: Build) -> Mapping[str, Upload]:
+    """Return the uploads of a build by their providers."""
+    found = (each for each in records.uploads.values() if each.build == build.id)
+    return {each.provider: each for each in sorted(found, key=lambda each: each.provider)}
+
+
+def _served(records: Snapshot, *providers: str, other_than: Build | None = None) -> bool:
+    """Tell whether the newest build is ready at all these providers."""
+    if not any(each.state is BuildState.READY for each in records.builds.values()):
+        return False
+    newest = _newest(records)
+    ready = {name for name, each in _uploads(records, newest).items() if each.state is UploadState.READY}
+    return ready == set(providers) and (other_than is None or newest.id != other_than.id)
+
+
+def _ready(records: Snapshot, build: Build) -> list[Node]:
+    return [each for each in records.nodes.values() if each.state is NodeState.READY and each.build == build.id]

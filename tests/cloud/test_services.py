@@ -14,7 +14,7 @@ from nodepool_lite.model.image import UploadState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
-from tests.cloud.pools import FAKES, PATIENCE, FakePool, door, endpoints, members, start
+from tests.cloud.pools import FAKES, PATIENCE, FakePool, door, endpoints, members, pool_id, start
 from tests.cloud.proxy import refusal
 from tests.clouds.openstack.conftest import Door, eventually
 
@@ -121,5 +121,5 @@ def test_glance_that_is_killed_in_the_middle_of_an_upload(
 
 def _only_one(member: openstack.connection.Connection, pool: FakePool) -> list[openstack.image.v2.image.Image]:
     """Return the pool's image in Glance as soon as there is no other."""
-    found = list(member.image.images(tag=f"nodepool-{pool.pool_id}"))
+    found = list(member.image.images(tag=f"nodepool-{pool_id(pool)}"))
     return found if len(found) == 1 else []

@@ -38,6 +38,11 @@ class Tally:
         return self.kinds.total()
 
 
+def is_list(call: Call) -> bool:
+    """Tell whether a call lists servers."""
+    return _kind(call) in _LISTS
+
+
 def _kind(call: Call) -> str:
     return f"{call.method} {_ID.sub('ID', call.path.partition('?')[0])}"
 

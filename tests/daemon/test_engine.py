@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nodepool_lite.clouds.driver import Quota
 from nodepool_lite.config.settings import Label
 from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.image import BuildState, UploadState
@@ -13,7 +14,7 @@ from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import Action, CreateServer, ListImages, ListServers, StartBuild, StartUpload
-from nodepool_lite.testing import make_config, make_lease
+from nodepool_lite.testing import PROVIDER, make_config, make_lease
 from tests.simulation.tripwire import Wired
 from tests.world import HeldWorkers, World
 
@@ -79,6 +80,19 @@ def test_a_clock_that_is_set_back_stops_nothing(world: World) -> None:
     world.run(120)
     assert len(world.nodes(READY)) == 2
     assert [each.tries for each in world.nodes(READY)] == [1, 1]
+
+
+def test_a_list_that_was_under_way_while_the_clock_was_set_back_is_taken_anew(world: World) -> None:
+    """It would count as later than anything that happens, for as long as the clock was set back."""
+    world.run(60)
+    asked = world.clock.now()
+    world.clock.advance(-3600)
+    world.launcher.step()
+    world.launcher.ctx.sightings.saw_servers(PROVIDER, (), Quota(), asked, poll=1.0)
+    world.store.update(world.nodes()[0].to(NodeState.DELETING, world.clock.now(), "by hand"))
+    world.run(120)
+    assert [each.tries for each in world.nodes(READY)] == [1, 1]
+    assert len(world.servers()) == 2
 
 
 def test_a_server_that_vanishes_is_noticed_and_replaced(world: World) -> None:

@@ -130,6 +130,9 @@ echo "$1" >> /root/kolla-did
 """
 
 
+REGISTRY = {"NODEPOOL_KOLLA_REGISTRY": "127.0.0.1:4000"}
+
+
 def kolla(node: Stream) -> None:
     """Put a stand-in of Kolla-Ansible there, and an interface to work on."""
     node.write("/opt/kolla/bin/kolla-ansible", KOLLA, 0o755)
@@ -140,14 +143,14 @@ def kolla(node: Stream) -> None:
 def test_kolla_goes_through_its_playbooks(node: Stream) -> None:
     """In their order, each with its plays as steps; without a second interface it gets one that leads nowhere."""
     kolla(node)
-    done = node.script("run_kolla.sh", {"NODEPOOL_KOLLA_REGISTRY": "registry.example.org:4000"})
+    done = node.script("run_kolla.sh", REGISTRY)
     assert done.returncode == 0, done.stdout
     assert node.path("/root/kolla-did").read_text().split() == [
         "bootstrap-servers", "prechecks", "pull", "deploy", "post-deploy",
     ]  # fmt: skip
     assert "::step:: deploy: Apply role deploy" in done.stdout
     settings = node.path("/etc/kolla/globals.yml").read_text()
-    assert 'docker_registry: "registry.example.org:4000"' in settings
+    assert 'docker_registry: "127.0.0.1:4000"' in settings
     assert 'neutron_external_interface: "ext0"' in settings
 
 
@@ -155,10 +158,19 @@ def test_kollas_error_is_the_reason(node: Stream) -> None:
     """With the playbook at which it happened."""
     kolla(node)
     node.write("/root/kolla-fails", "deploy")
-    done = node.script("run_kolla.sh")
+    done = node.script("run_kolla.sh", REGISTRY)
     assert done.returncode != 0
     assert "failed at: kolla-ansible deploy" in reason(done.stdout)
     assert "FAILED! => no space" in reason(done.stdout)
+
+
+def test_a_node_that_resolves_no_names_is_told_before_anything_is_fetched(node: Stream) -> None:
+    """By the name of the registry, after a few attempts."""
+    kolla(node)
+    done = node.script("run_kolla.sh", {"NODEPOOL_KOLLA_REGISTRY": "registry.invalid:4000"})
+    assert done.returncode != 0
+    assert "this node cannot be prepared: registry.invalid resolves to nothing" in reason(done.stdout)
+    assert not node.path("/root/kolla-did").exists()
 
 
 @pytest.mark.parametrize("release", ["epoxy", "antelope", ""])

@@ -101,6 +101,11 @@ class RealPool:
         )
         return done
 
+    @property
+    def records(self) -> Snapshot:
+        """What is recorded now."""
+        return self.wait(lambda _records: True)
+
     def wait(self, condition: Callable[[Snapshot], bool], seconds: float = BOOT) -> Snapshot:
         """Return the first view that fulfils the condition; fails with the daemon's log when none does."""
         assert self._store is not None

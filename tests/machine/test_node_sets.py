@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -101,8 +100,3 @@ def test_a_set_is_taken_and_given_back_as_one(pool: RealPool, nodes: tuple[Node,
                {each.id for each in nodes})  # fmt: skip
     pool.cli("release", lease)
     pool.wait(lambda records: not {each.id for each in nodes} & set(records.nodes), BOOT)
-
-
-def test_nothing_of_it_is_to_be_seen_on_this_host(pool: RealPool) -> None:
-    """No bridge and no interface was made."""
-    assert not [each for each in Path("/sys/class/net").iterdir() if each.name.startswith(("tap", "nodepool"))]

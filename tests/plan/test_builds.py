@@ -6,6 +6,7 @@ import pytest
 
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.model.image import BuildState, UploadState
+from nodepool_lite.model.node import NodeState
 from nodepool_lite.model.pool import Member, Request, RequestKind
 from nodepool_lite.plan.actions import DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
 from nodepool_lite.plan.view import View
@@ -134,6 +135,9 @@ def test_builds_of_a_removed_diskimage_go() -> None:
         pytest.param([], {}, True, id="nobody needs it"),
         pytest.param([make_upload()], {}, False, id="its upload serves"),
         pytest.param([make_node(1)], {}, False, id="a node was made from it"),
+        pytest.param(
+            [make_node(1, state=NodeState.FAILED, asked=None)], {}, True, id="of the node only a record is left"
+        ),
         pytest.param([], {"host": "other"}, False, id="its files are elsewhere"),
         pytest.param([], {"builder": False}, False, id="this is no builder"),
         pytest.param([], {"running": {f"build/{LABEL}"}}, False, id="it is still being built"),

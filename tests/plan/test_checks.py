@@ -135,8 +135,9 @@ def image(number: int, image_id: str) -> Image:
     ],
 )
 def test_an_image_with_our_mark_that_no_record_knows_is_removed(found: Image, alien: bool) -> None:
-    """After a while."""
-    cloud = CloudView(listed_at=NOW, images_listed_at=NOW, images={found.id: found})
+    """After a while, however often it is listed meanwhile."""
+    seen = {"images": {found.id: found}, "images_since": {found.id: NOW}}
+    cloud = CloudView(listed_at=NOW, images_listed_at=NOW + GRACE - 1, **seen)
     uploading = make_upload(2, state=UploadState.UPLOADING)
     view = make_view(uploading, clouds={PROVIDER: cloud})
     assert not planned(view, DeleteAlienImage, NOW + GRACE - 1)

@@ -241,10 +241,16 @@ def test_an_active_lease_ends_with_its_lifetime() -> None:
 
 @pytest.mark.parametrize(
     ("state", "over"),
-    [(NodeState.IN_USE, False), (NodeState.HOLD, False), (NodeState.FAILED, True), (NodeState.DELETING, True)],
+    [
+        *((state, False) for state in (NodeState.PREPARING, NodeState.READY, NodeState.IN_USE, NodeState.HOLD)),
+        *((state, True) for state in (NodeState.FAILED, NodeState.DELETING)),
+    ],
 )
 def test_a_lease_ends_when_none_of_its_nodes_is_left(state: NodeState, *, over: bool) -> None:
-    """A held node still is the lease's; one that failed is not, and one whose record is gone never was."""
+    """A held node still is the lease's, and one that is not taken yet is an older view of it; one that failed is not.
+
+    One whose record is gone never was.
+    """
     lease = make_lease("a", state=LeaseState.ACTIVE, nodes=(ONE, TWO))
     nodes = by_id([make_node(1, state=state, lease="a")])
     assert [ending.lease_id for ending in bereft_leases([lease], nodes)] == (["a"] if over else [])

@@ -7,6 +7,7 @@ import pytest
 from nodepool_lite.clouds.driver import Image
 from nodepool_lite.config.settings import Config, ProviderImage
 from nodepool_lite.model.image import Build, ImageFile, UploadState
+from nodepool_lite.model.node import NodeState
 from nodepool_lite.model.pool import Member, Request, RequestKind
 from nodepool_lite.plan import uploads
 from nodepool_lite.plan.actions import DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
@@ -142,6 +143,12 @@ def test_uploads_that_nobody_needs_go(records: list[Any], retired: set[int]) -> 
     [
         pytest.param("image-1", [], True, id="no node"),
         pytest.param("image-1", [make_node(1)], False, id="a node"),
+        pytest.param(
+            "image-1", [make_node(1, state=NodeState.FAILED)], False, id="a failed node that has a server yet"
+        ),
+        pytest.param(
+            "image-1", [make_node(1, state=NodeState.FAILED, asked=None)], True, id="the record of a failed node"
+        ),
         pytest.param("", [make_node(1)], True, id="a node of an earlier upload: this one never came to an image"),
     ],
 )

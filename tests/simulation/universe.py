@@ -1,362 +1,258 @@
-"""A world in which everything happens in random order: users, operators, faults, kills and slow workers."""
+"""One run: a pool, its users and its misfortunes, all drawn from one seed; first it lives, then it comes to rest."""
 
-import random
-from collections import Counter
+import itertools
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from random import Random
 
-from nodepool_lite.clouds.driver import ServerSpec
+from nodepool_lite.clouds.simulated import SimulatedOptions
 from nodepool_lite.config.settings import Config, Label
-from nodepool_lite.model.errors import NoSuchThingError
-from nodepool_lite.model.lease import Lease, LeaseState, Waiter
-from nodepool_lite.model.node import NodeState
-from nodepool_lite.service import images, leases, nodes
-from nodepool_lite.service.grab import Wish, grab_now
-from nodepool_lite.testing import make_config, make_lease
-from tests.simulation.promises import BrokenPromiseError, always, settled
-from tests.simulation.tripwire import Wired
-from tests.world import POOL_ID, HeldWorkers, Launcher, World
+from nodepool_lite.model.pool import Pool
+from nodepool_lite.store.memory import MemoryServer
+from tests.simulation.clouds import WatchedCloud
+from tests.simulation.host import Host, Slot
+from tests.simulation.insides import Insides
+from tests.simulation.misfortune import Misfortune
+from tests.simulation.peace import unrest
+from tests.simulation.people import Operator, load_soon
+from tests.simulation.premises import BAD, MODES, POOL_ID, Premises, drawn
+from tests.simulation.process import Caller
+from tests.simulation.schedule import Life, Schedule
+from tests.simulation.story import Story
+from tests.simulation.users import User
+from tests.simulation.weather import Weather
+from tests.simulation.witness import Witness
+from tests.simulation.workshop import had_before
 
-MAX_SERVERS = 5
-"""At each of the two providers, which are doors to the same cloud."""
-BETWEEN = 0.03
-"""How often something happens between two calls of a process."""
-CALM = 10
-"""Looks in a row at which all must be well in the end."""
-FOREIGN = ServerSpec(
-    pool_id="somebody-else",
-    node_id="0000000000",
-    attempt="theirs",
-    name="theirs",
-    label="debian-12",
-    generation="",
-    image_id="their-image",
-)
+CALM = 40.0
+"""Seconds for which all must be well in the end."""
+PATIENCE = 4 * 3600.0
+"""Seconds after which it must be."""
 
 
-@dataclass
-class Process:
-    """A launcher and the actions that its workers have not got round to yet."""
-
-    launcher: Launcher
-    workers: HeldWorkers
-    stepping: bool = False
-    """Its loop is in the middle of a step."""
-
-    def step(self) -> None:
-        """One pass of its loop, unless the loop is at it."""
-        if not self.stepping:
-            self.stepping = True
-            self.launcher.step()
-            self.stepping = False
+class BrokenPromiseError(AssertionError):
+    """The pool did what it must never do; the message says what."""
 
 
 class Universe:
-    """One seeded run: `live` makes random things happen, `settle` waits until nothing more does."""
+    """All that there is in one run."""
 
-    def __init__(self, seed: int, tmp_path: Path) -> None:
-        self.random = random.Random(seed)
-        self.world = World(
-            _config(tmp_path),
-            tmp_path / "images",
-            quiet=True,
-            seed=seed,
-            boot_time=self.random.choice([0, 2, 20]),
-            delete_time=self.random.choice([0, 3]),
-            error_rate=self.random.choice([0, 0.05]),
-            lost_answer_rate=self.random.choice([0, 0.05]),
-            boot_error_rate=self.random.choice([0, 0.1]),
-            images=("their-image",),
-        )
-        self.world.broken_images = {"bad": "no mirror has it"}
-        self.world.nodes_inside.script_seconds = self.random.choice([0, 10])
-        self.world.meanwhile = self._meanwhile
-        self.theirs = self.world.cloud.add_server(FOREIGN, 1, 1024)
-        self._generations = 0
-        self._launchers = 0
-        self._undisturbed = True
-        """Nothing happens between two calls of a process."""
-        self._slow = self.random.random() < 0.3
-        """Time passes between two calls, too."""
-        self._roles = self.random.choice([("",), ("", ""), ("provider/", "planner builder"), ("provider/l", "")])
-        """What each process leads, as the beginning of the names; of all if empty."""
-        self.processes = [self._process(role) for role in self._roles]
-        self.deeds: list[tuple[Callable[[], object], int]] = [
-            (self._step, 40),
-            (self._work, 40),
-            (self._wait, 20),
-            (self._grab, 3),
-            (self._queue_up, 2),
-            (self._end_lease, 3),
-            (self._delete_node, 2),
-            (self._hold, 1),
-            (self._hurt_server, 2),
-            (self._silence_node, 1),
-            (self._kill, 1),
-            (self._trouble_store, 2),
-            (self._reconfigure, 1),
-            (self._meddle_with_images, 1),
-            (self._leave_alien, 1),
-        ]
+    def __init__(self, seed: int, directory: Path) -> None:
+        self.seed = seed
+        self.random = random = Random(seed)
+        self.directory = directory
+        self.schedule = Schedule(random)
+        self.story = Story(self.schedule.now)
+        self.weather = Weather(random)
+        self.server = MemoryServer()
+        self.insides = Insides(random, self.weather)
+        self.world = Life()
+        """Those who do things to the pool, and what goes on by itself."""
+        self._fate = Life()
+        self.bad_because = random.choice(MODES)
+        self.unbuildable = BAD if self.bad_because == "image" else ""
+        self.insides.failing_label = BAD if self.bad_because == "script" else ""
+        self.premises = self._base = drawn(random)
+        self._loaded = [self.premises]
+        """What may be in use somewhere in the pool."""
+        self.generation = 1
+        self._config: tuple[Premises, Config] | None = None
+        self.tempo = random.choice([0.02, 0.2, 0.5])
+        """Seconds within which a process that was woken makes its pass."""
+        self.threads = random.choice([1, 3, 16])
+        self.clients: list[Caller] = []
+        self.witness = Witness(self)
+        self.all_clouds = [self._cloud(index) for index in range(1 + max(door.cloud for door in self.premises.doors))]
+        self.clouds = {door.name: self.all_clouds[door.cloud] for door in self.premises.doors}
+        self._pids = itertools.count(1)
+        self._attempts = itertools.count(1)
+        self._visits = itertools.count(1)
+        self.hosts = self._hosts()
+        store = self.server.connect()
+        store.create(Pool(id="self", pool_id=POOL_ID, created=self.schedule.now()))
+        if random.random() < 2 / 3:
+            had_before(self)
+        for host in self.hosts:
+            self.schedule.start(self.world, host.keep_running)
 
-    def fill(self) -> None:
-        """Let the pool become what it should be, before anything happens to it."""
-        self._rest()
+    @property
+    def config(self) -> Config:
+        """The configuration that is to be in use."""
+        if self._config is None or self._config[0] is not self.premises:
+            self._config = (self.premises, self.premises.config(self.directory))
+        return self._config[1]
 
-    def live(self, moments: int) -> None:
-        """Let `moments` random things happen; every promise is looked at after each."""
-        self._undisturbed = False
-        choices, weights = zip(*self.deeds, strict=True)
-        for deed in self.random.choices(choices, weights, k=moments):
-            deed()
-            self._check(always(self.world, slow_calls=self._slow))
-            self._check(self._limits())
-        self._undisturbed = True
+    def live(self, seconds: float) -> None:
+        """Let everything happen that may."""
+        random = self.random
+        if random.random() < 1 / 2:
+            self._run(60.0)
+        self.story.tell("*", "trouble begins", **vars(self.weather) | {"_random": ""})
+        misfortune = Misfortune(self)
+        busy = random.choice([0.5, 1.0, 2.0])
+        self._recurring(busy * 12.0, self._visit)
+        self._recurring(busy * 30.0, self._operate)
+        self._recurring(random.choice([8.0, 20.0, 60.0]), misfortune.strike)
+        self._run(seconds)
 
     def settle(self) -> None:
         """End all trouble, and wait until the pool is as it should be."""
-        self._say("settle")
-        world = self.world
-        world.cloud.options = world.cloud.options.model_copy(
-            update={"error_rate": 0.0, "lost_answer_rate": 0.0, "boot_error_rate": 0.0}
+        self.story.tell("*", "trouble is over")
+        self._fate.alive = False
+        self.weather.clear_up()
+        for cloud in self.all_clouds:
+            cloud.away = False
+            cloud.options = cloud.options.model_copy(update={"max_servers": None})
+        for host in self.hosts:
+            host.down = False
+            for process in host.processes:
+                process.doom = None
+        self.premises = replace(
+            self._base, labels=_ageless(self._base.labels), recipe=self.premises.recipe, script=self.premises.script
         )
-        world.config = _config(world.config.state_dir)
-        world.nodes_inside.unreachable.clear()
-        for process in self.processes:
-            process.launcher.store.reconnect()
-        for name in {build.diskimage for build in world.records.builds.values() if build.withdrawn}:
-            images.request_build(world.store, world.config, name, who="the test", now=world.clock.now())
-        for lease in world.records.leases.values():
-            if lease.state is not LeaseState.ENDED:
-                leases.release(world.store, lease.id, "the test", world.clock.now())
-        while held := world.nodes(NodeState.HOLD):
-            nodes.unhold(world.store, held[0].id, who="the test", now=world.clock.now())
-        self._rest()
+        self.announce_configuration()
+        self._mend_images()
+        calm, end = self.schedule.now(), self.schedule.now() + PATIENCE
+        while self.schedule.now() < calm + CALM:
+            self._run(5.0)
+            found = list(unrest(self))
+            if found:
+                calm = self.schedule.now()
+                if calm > end:
+                    raise self._broken([*found, "the pool does not come to rest"])
 
-    def _rest(self) -> None:
-        """Let time go by until all has been well for a while."""
-        calm = 0
-        for _ in range(1500):
-            for process in self.processes:
-                process.step()
-                process.workers.run_all()
-            self.world.clock.advance(self.random.choice([0.5, 5.0, 60.0]))
-            self._check(always(self.world, slow_calls=self._slow))
-            self._check(self._limits())
-            calm = 0 if list(self._unsettled()) else calm + 1
-            if calm == CALM:
-                return
-        self._check(self._unsettled())
-        self._check(iter(["the pool does not come to rest"]))
+    @contextmanager
+    def ended(self) -> Iterator["Universe"]:
+        """Have all that goes on ended with the block."""
+        try:
+            yield self
+        finally:
+            self.schedule.end()
 
-    def _unsettled(self) -> Iterator[str]:
-        yield from settled(self.world)
-        if self.theirs not in self.world.cloud.servers():
-            yield "a server of somebody else was deleted"
+    def after(self, seconds: float, work: Callable[[], object]) -> None:
+        """Have something happen, whatever comes."""
+        self.schedule.start(self.world, work, after=seconds)
 
-    def _limits(self) -> Iterator[str]:
-        """What came of an attempt that was given up is on top until it is swept; nothing else is."""
-        records = self.world.records.nodes
-        used: Counter[str] = Counter()
-        for server in self.world.cloud.servers().values():
-            node = records.get(server.spec.node_id)
-            if node is not None and node.attempt == server.spec.attempt:
-                used[node.provider] += 1
-        for provider, servers in used.items():
-            if servers > MAX_SERVERS:
-                yield f"{servers} servers at {provider}, max-servers is {MAX_SERVERS}"
+    def announce_configuration(self) -> None:
+        """Let every process load the configuration as it is now, some later than others."""
+        self.generation += 1
+        self._loaded.append(self.premises)
+        for host in self.hosts:
+            for process in host.processes:
+                self.schedule.start(self.world, lambda process=process: load_soon(process))
+        self.after(60.0, lambda: self._loaded.pop(0))
 
-    def _check(self, broken: Iterator[str]) -> None:
-        found = list(broken)
-        if found:
-            story = "\n".join(self.world.journal.lines)
-            raise BrokenPromiseError("\n".join([story, "BROKEN:", *found]))
+    def new_pid(self) -> int:
+        """Return a number that no process had."""
+        return next(self._pids)
 
-    def _say(self, what: str, **details: object) -> None:
-        self.world.journal.tell(f"* {what}", **details)
+    def new_attempt(self) -> str:
+        """Return a mark that no request for a server had."""
+        return f"attempt-{next(self._attempts)}"
 
-    def _process(self, role: str) -> Process:
-        self._launchers += 1
-        workers = HeldWorkers()
-        launcher = self.world.start(
-            f"launcher-{self._launchers}",
-            workers,
-            wire=lambda thing: Wired(thing, self._around),
-            stands_for=lambda lead: not role or any(lead.startswith(each) for each in role.split()),
+    def most_servers(self, provider: str) -> int:
+        """Return how many servers a provider may have by any configuration that may be in use."""
+        return max(
+            door.max_servers for each in (self._base, *self._loaded) for door in each.doors if door.name == provider
         )
-        return Process(launcher, workers)
 
-    def _around(self, _name: str, call: Callable[[], Any]) -> Any:
-        """Make a call of a process; others may get something done just before it."""
-        self._meanwhile()
-        return call()
+    def most_wanted(self) -> dict[str, int]:
+        """Return how many ready nodes of each label are wanted by any configuration that may be in use."""
+        found: dict[str, int] = {}
+        for premises in self._loaded:
+            for label in premises.labels:
+                found[label.name] = max(found.get(label.name, 0), label.min_ready)
+        return found
 
-    def _meanwhile(self) -> None:
-        """Now and then let something happen in the middle of what a process does."""
-        if not self._undisturbed and self.random.random() < BETWEEN:
-            self._undisturbed = True
-            deeds = [self._step, self._step, self._work, self._work, self._grab, self._end_lease, self._expire]
-            if self._slow:
-                deeds = [*deeds, *[self._wait] * 4]
-            for _ in range(self.random.choice([1, 10]) if self._slow else 1):
-                self.random.choice(deeds)()
-            self._undisturbed = False
+    def script_retries(self, label: str) -> int:
+        """Return how often a failed ready-script of a label may be run again."""
+        return next(each.ready_script_retries for each in self._base.labels if each.name == label)
 
-    # --- what may happen ------------------------------------------------------------------------------
+    def changed_lately(self) -> bool:
+        """Tell whether some process may not have heard of the configuration as it is."""
+        return len(self._loaded) > 1
 
-    def _step(self) -> None:
-        self.random.choice(self.processes).step()
+    def most_retries(self, provider: str) -> int:
+        """Return how many failures in a row are tried again at once at a provider."""
+        return next(door.retries for door in self._base.doors if door.name == provider)
 
-    def _work(self) -> None:
-        workers = self.random.choice(self.processes).workers
-        for _ in range(self.random.randint(1, 4)):
-            if workers.held:
-                workers.run_at(self.random.randrange(len(workers.held)))
+    def _run(self, seconds: float) -> None:
+        self.schedule.run(self.schedule.now() + seconds, self._look)
 
-    def _wait(self) -> None:
-        self.world.clock.advance(self.random.choice([0.1, 1.0, 1.0, 5.0, 30.0]))
+    def _look(self) -> None:
+        self.witness.look()
+        if self.witness.broken:
+            raise self._broken(self.witness.broken)
 
-    def _grab(self) -> None:
-        label = self.random.choice([each.name for each in self.world.config.labels])
-        wish = Wish(label=label, owner="alice", count=self.random.choice([1, 1, 2]), lifetime=300.0)
-        lease = grab_now(self.world.store, self.world.config, self.world.clock, wish)
-        self._say("grab", label=label, lease=None if lease is None else lease.id)
+    def _broken(self, what: list[str]) -> BrokenPromiseError:
+        return BrokenPromiseError("; ".join(what))
 
-    def _queue_up(self) -> None:
-        number = self.random.randrange(10**6)
-        attended = self.random.random() < 0.5
-        lease = make_lease(
-            f"lease{number}",
-            since=self.world.clock.now(),
-            label=self.random.choice(["web", "pair", "rare", "bad"]),
-            lifetime=200.0,
-            wait_until=self.world.clock.now() + 600,
-            attended=attended,
-            order=0,
+    def _cloud(self, index: int) -> WatchedCloud:
+        pick = self.random.choice
+        lacking = {BAD: "there is no such flavor"} if self.bad_because == "cloud" else {}
+        options = SimulatedOptions(
+            boot_time=pick([0, 2, 20]),
+            delete_time=pick([0, 3]),
+            poll_interval=pick([1, 5]),
+            floating_addresses=pick([False, False, True]),
+            impossible_labels=lacking,
+            images=("their-image",),
+            seed=self.seed,
         )
-        self.world.store.create(lease)
-        if attended:
-            self.world.store.create(Waiter(id=lease.id, host="here", pid=1))
-        self._say("queue up", label=lease.label, lease=lease.id)
+        return WatchedCloud(self, index, options)
 
-    def _end_lease(self) -> None:
-        if lease := self._any_lease():
-            self._say("release", lease=lease.id)
-            leases.release(self.world.store, lease.id, "alice", self.world.clock.now())
+    def _hosts(self) -> list[Host]:
+        """Return the machines, with launchers and builders on them in one of the usual ways."""
+        both, launcher, builder = frozenset({"launcher", "builder"}), frozenset({"launcher"}), frozenset({"builder"})
+        layout = self.random.choice([[[both]], [[both], [both]], [[launcher, builder]], [[launcher, builder]] * 2])
+        slots = [[Slot(roles, self._leads_of(roles)) for roles in host] for host in layout]
+        self._spread([slot for own in slots for slot in own])
+        return [Host(self, f"host-{index}", tuple(own)) for index, own in enumerate(slots, 1)]
 
-    def _any_lease(self) -> Lease | None:
-        known = [each for each in self.world.records.leases.values() if each.state is not LeaseState.ENDED]
-        return self.random.choice(known) if known else None
-
-    def _delete_node(self) -> None:
-        if known := self.world.nodes():
-            node = self.random.choice(known)
-            self._say("delete", node=node.id)
-            nodes.delete(self.world.store, node.id, who="bob", now=self.world.clock.now())
-
-    def _hold(self) -> None:
-        if known := self.world.nodes(NodeState.READY, NodeState.IN_USE):
-            node = self.random.choice(known)
-            self._say("hold", node=node.id)
-            now = self.world.clock.now()
-            seconds = self.random.choice([None, 100.0])
-            nodes.hold(self.world.store, self.world.config, node.id, reason="odd", who="bob", now=now, seconds=seconds)
-
-    def _hurt_server(self) -> None:
-        ours = [key for key, each in self.world.cloud.servers().items() if each.spec.pool_id == POOL_ID]
-        if ours:
-            server = self.random.choice(ours)
-            cloud = self.world.cloud
-            hurt = self.random.choice([cloud.vanish, cloud.stop, cloud.break_server])
-            self._say(hurt.__name__, server=server)
-            hurt(server)
-
-    def _silence_node(self) -> None:
-        if known := self.world.nodes():
-            node = self.random.choice(known)
-            self._say("silence", node=node.id)
-            self.world.nodes_inside.unreachable.add(node.id)
-
-    def _kill(self) -> None:
-        doomed = self.random.choice(self.processes)
-        self._say("kill", launcher=doomed.launcher.name)
-        doomed.launcher.kill()
-        index = self.processes.index(doomed)
-        self.processes[index] = self._process(self._roles[index])
-
-    def _trouble_store(self) -> None:
-        launcher = self.random.choice(self.processes).launcher
-        store = launcher.store
-        trouble = self.random.choice(
-            [store.disconnect, store.reconnect, store.reconnect, store.expire, store.lose_reply]
+    def _leads_of(self, roles: frozenset[str]) -> set[str]:
+        providers = {f"provider/{door.name}" for door in self.premises.doors}
+        return ({"builder"} if "builder" in roles else set()) | (
+            {"planner", *providers} if "launcher" in roles else set()
         )
-        self._say(trouble.__name__, launcher=launcher.name)
-        trouble()
 
-    def _expire(self) -> None:
-        launcher = self.random.choice(self.processes).launcher
-        self._say("expire", launcher=launcher.name)
-        launcher.store.expire()
+    def _spread(self, slots: list[Slot]) -> None:
+        """In some runs, let most things be led by some of those only who could, so that several lead at a time."""
+        if self.random.random() < 1 / 2:
+            return
+        for lead in sorted(set().union(*(slot.leads for slot in slots))):
+            able = [slot for slot in slots if lead in slot.leads]
+            for slot in self.random.sample(able, self.random.randrange(len(able))):
+                slot.leads.discard(lead)
 
-    def _reconfigure(self) -> None:
-        self._generations += 1
-        path = self.world.config.state_dir
-        match self.random.randrange(5):
-            case 0:
-                self.world.scripts = {"web": str(self._generations), "pair": str(self._generations)}
-            case 1:
-                self.world.recipes = dict.fromkeys(self.world.recipes, f"recipe-{self._generations}")
-            case 2:
-                self.world.config = _config(path, web=self.random.choice([0, 1, 3]))
-            case 3:
-                self.world.config = _config(path, age=self.random.choice([0.0, 100.0]))
-            case 4:
-                self.world.config = _config(path, without=self.random.choice(["web", "pair", "local", "other"]))
-        self._say("reconfigure", generation=self._generations)
+    def _recurring(self, mean: float, deed: Callable[[], object]) -> None:
+        def recur() -> None:
+            while True:
+                self.schedule.pause(self.random.expovariate(1 / mean))
+                deed()
 
-    def _meddle_with_images(self) -> None:
-        world, now = self.world, self.world.clock.now()
-        records = world.records
-        match self.random.randrange(4):
-            case 0:
-                images.request_build(world.store, world.config, "rare", who="bob", now=now)
-            case 1:
-                provider = world.config.providers[0].name
-                images.request_upload(world.store, world.config, "rare", provider, who="bob", now=now)
-            case 2 if records.builds:
-                images.delete_build(world.store, self.random.choice(sorted(records.builds)), who="bob", now=now)
-            case 3 if records.uploads:
-                build, _, provider = self.random.choice(sorted(records.uploads)).rpartition("/")
-                images.delete_upload(world.store, f"{build}/{provider}", who="bob", now=now)
-                with suppress(NoSuchThingError):
-                    name = build.partition("/")[0]
-                    images.request_upload(world.store, world.config, name, provider, who="bob", now=now)
-        self._say("meddle with images")
+        self.schedule.start(self._fate, recur)
 
-    def _leave_alien(self) -> None:
-        self._say("an alien appears")
-        lost = f"99999{self.random.randrange(10**5):05}"
-        spec = FOREIGN.model_copy(update={"pool_id": POOL_ID, "node_id": lost, "attempt": "lost"})
-        self.world.cloud.add_server(spec, 1, 1024)
+    def _visit(self) -> None:
+        user = User(self, next(self._visits))
+        self._enter(user, user.visit)
+
+    def _operate(self) -> None:
+        operator = Operator(self, next(self._visits))
+        self._enter(operator, operator.act)
+
+    def _enter(self, client: Caller, work: Callable[[], object]) -> None:
+        self.clients = [each for each in self.clients if each.alive]
+        self.clients.append(client)
+        self.schedule.start(client, work)
+
+    def _mend_images(self) -> None:
+        """Ask for what people withdrew: nobody but they can bring it back."""
+        operator = Operator(self, next(self._visits))
+        self._enter(operator, operator.mend_images)
 
 
-def _config(tmp_path: Path, *, web: int = 2, age: float = 0.0, without: str = "") -> Config:
-    labels = (
-        Label(name="web", min_ready=web, ready_script="prepare.sh", max_ready_age=age),
-        Label(name="pair", min_ready=1, ready_script="prepare.sh", subnodes=1),
-        Label(name="rare"),
-        Label(name="bad"),
-    )
-    return make_config(
-        labels=[label for label in labels if label.name != without],
-        providers=[name for name in ("local", "other") if name != without],
-        max_servers=MAX_SERVERS,
-        state_dir=tmp_path,
-        check_interval=60.0,
-        cleanup_interval=120.0,
-        failed_retention=60.0,
-        lease_retention=60.0,
-    )
+def _ageless(labels: tuple[Label, ...]) -> tuple[Label, ...]:
+    """Return the labels without a limit that would have their nodes replaced for ever."""
+    return tuple(label.model_copy(update={"max_ready_age": 0.0}) for label in labels)

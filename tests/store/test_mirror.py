@@ -135,6 +135,41 @@ def test_writes_of_ours_that_overlap_are_counted_together() -> None:
     assert mirror.batch() == ()
 
 
+def half_shown(other: str) -> Mirror:
+    """Return a mirror that has read one half of a transaction; the other half touched what we are writing to."""
+    mirror = loaded(make_node(1), make_node(2))
+    mirror.event(PATH, deleted=False)
+    assert mirror.batch() == (Read(PATH),)
+    mirror.expect(other)
+    mirror.event(other, deleted=False)
+    assert not mirror.take([znode(make_node(1, error="new"), version=1)])
+    assert mirror.batch() == ()
+    assert not mirror.view.snapshot().nodes["0000000001"].error
+    return mirror
+
+
+def test_half_of_a_transaction_is_not_shown_while_the_other_half_may_be_hidden_by_a_write_of_ours() -> None:
+    """Else a lease would have a node that nobody has taken, until our write is refused and the node is read."""
+    other = "/pool/nodes/0000000002"
+    mirror = half_shown(other)
+    mirror.answered(other, done=False)
+    assert not mirror.show()
+    assert mirror.batch() == (Read(other),)
+    assert mirror.take([znode(make_node(2, error="new"), version=1)])
+    assert [each.error for each in mirror.view.snapshot().nodes.values()] == ["new", "new"]
+
+
+def test_what_was_held_back_is_shown_when_the_event_turns_out_to_be_our_own() -> None:
+    """There is nothing more to read, then."""
+    other = "/pool/nodes/0000000002"
+    mirror = half_shown(other)
+    mirror.answered(other, done=True)
+    assert mirror.batch() == ()
+    assert mirror.show()
+    assert mirror.view.snapshot().nodes["0000000001"].error == "new"
+    assert not mirror.show()
+
+
 def test_our_numbered_record_needs_no_read_but_its_neighbour_does() -> None:
     """The path of a numbered record is only known from the answer, so what appears meanwhile waits for that."""
     mirror = loaded()

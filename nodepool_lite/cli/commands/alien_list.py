@@ -16,6 +16,7 @@ from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.errors import CloudError
 from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Pool
+from nodepool_lite.plan.checks import is_known
 from nodepool_lite.store.base import Snapshot
 
 
@@ -75,9 +76,4 @@ def _aliens(app: App, records: Snapshot, failed: list[str]) -> Iterator[Alien]:
             failed.append(f"{provider.name}: {error}")
             continue
         driver.close()
-        for server in servers:
-            node = records.nodes.get(server.node_id)
-            if server.node_id in records.unreadable(Node):
-                continue
-            if node is None or node.provider != provider.name or server.id != (node.server_id or server.id):
-                yield Alien(provider.name, server)
+        yield from (Alien(provider.name, server) for server in servers if not is_known(records, server))

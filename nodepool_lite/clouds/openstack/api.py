@@ -168,9 +168,11 @@ class Api:
         return self._opened()[0]
 
     def close(self) -> None:
-        """Send away who waits, and give back the connections."""
+        """Send away who waits, and give back the connections, without waiting for a call that is under way."""
         self._turnstile.close()
-        self._reset()
+        session = self._session
+        if session is not None:
+            session.session.close()
 
     def _reset(self) -> None:
         with self._lock:

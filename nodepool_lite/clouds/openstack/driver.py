@@ -8,30 +8,29 @@ from nodepool_lite.clouds.driver import Image, ImageSpec, Need, Quota, Server, S
 from nodepool_lite.clouds.openstack import errors
 from nodepool_lite.clouds.openstack.addresses import Choice, Rules, choose
 from nodepool_lite.clouds.openstack.api import Api, Service
+from nodepool_lite.clouds.openstack.burst import Burst
 from nodepool_lite.clouds.openstack.catalogue import Catalogue
 from nodepool_lite.clouds.openstack.floating import FloatingIps
 from nodepool_lite.clouds.openstack.images import Images
-from nodepool_lite.clouds.openstack.inventory import Inventory, Query
 from nodepool_lite.clouds.openstack.leftovers import Leftovers
 from nodepool_lite.clouds.openstack.quotas import Quotas
-from nodepool_lite.clouds.openstack.rows import ATTEMPT, LABEL, NODE, PART, Row, tag
-from nodepool_lite.clouds.openstack.servers import TAGS, Recipes
+from nodepool_lite.clouds.openstack.rows import ATTEMPT, LABEL, NODE, PART, Row
+from nodepool_lite.clouds.openstack.servers import Recipes
 from nodepool_lite.clouds.openstack.turnstile import Turnstile
+from nodepool_lite.clouds.openstack.watch import Watch
 from nodepool_lite.clouds.openstack.ways import Ways
 from nodepool_lite.config.settings import PoolLabel, Provider, ProviderPool
 from nodepool_lite.model.clock import Clock
-from nodepool_lite.model.errors import BadRequestError, CapacityError, CloudError, GoneError
+from nodepool_lite.model.errors import BadRequestError, CapacityError, CloudError, GoneError, TryAgainLaterError
 
 SHORTEST_POLL = 1.0
 """Seconds between two server lists, at least."""
-LONGEST_POLL = 10.0
+SHORTEST_GLANCE = 0.5
+"""The same where the ids of those that are being built were enough."""
+LONGEST_POLL = 5.0
 """Seconds between two lists that are long because of how long lists take."""
 LIST_SHARE = 3.0
 """Lists take at most one part in so many of the time, and of the calls that `rate` allows one in one more."""
-FAULT_PATIENCE = 10.0
-"""Seconds for which a server in ERROR may have no reason yet (Nova writes it a moment later, and not as a change)."""
-VERIFIED_AT_ONCE = 10
-"""Servers missing in a list that are asked for one by one after it; the rest waits for the next list."""
 NEEDED: Sequence[Service] = ("compute", "network", "image")
 CONSOLE_LINES = 2000
 CONSOLE_BYTES = 65536
@@ -58,13 +57,14 @@ class OpenStackDriver:
         self._floating = FloatingIps(self._api, pool_id)
         self._images = Images(self._api, pool_id, clock, provider.image_upload_timeout)
         self._leftovers = Leftovers(self._api)
+        self._lock = threading.Lock()
+        """Guards the left-overs."""
         pools = provider.pools
         self._wants_addresses = any(pool.auto_floating_ip for pool in pools)
         volumes = any(label.boot_from_volume for pool in pools for label in pool.labels)
         self._quotas = Quotas(self._api, clock, volumes=volumes)
-        self._lock = threading.Lock()
-        """Guards the next one; never held during a call of the cloud."""
-        self._inventory = Inventory(pool_id)
+        self._watch = Watch(self._api, pool_id, clock)
+        self._burst = Burst()
         self._listing = threading.Lock()
         """One list at a time."""
         self.poll_interval = max(SHORTEST_POLL, (LIST_SHARE + 1) * provider.rate)
@@ -73,42 +73,40 @@ class OpenStackDriver:
         """Ask for a server, in one call, and return its id."""
         body = self._recipes.request(spec)
         try:
-            reply = self._api.call("create a server", "compute", "POST", "/servers", json=body, makes=True)
+            with self._burst.turn():
+                reply = self._api.call("create a server", "compute", "POST", "/servers", json=body, makes=True)
         except BadRequestError:
             self._catalogue.forget()
             raise
         except CapacityError:
             self._quotas.doubt()
             raise
+        except TryAgainLaterError as error:
+            if error.retry_after is None:  # it was not refused: nobody knows
+                self._watch.doubt()
+            raise
         server_id = str(reply.body["server"]["id"])
-        with self._lock:
-            now = self._clock.now()
-            self._inventory.created(Row.asked(server_id, spec, now), now)
+        self._watch.created(Row.asked(server_id, spec, self._clock.now()))
         return server_id
 
     def list_servers(self) -> Sequence[Server]:
-        """Return our servers: what changed since the last list is asked for, and all of them now and then."""
+        """Return our servers, by the cheapest list that will do."""
         with self._listing:
             began = self._clock.now()
-            self._api.version()
-            with self._lock:
-                first, query = not self._inventory.complete, self._inventory.query(began)
-            if first:
+            if not self._watch.complete:
                 self._learn_addresses()
-            self._look(query)
-            self._ask_for_reasons()
-            self._adapt(self._clock.now() - began)
-            with self._lock:
-                rows = self._inventory.all()
+            glanced = self._watch.list(began)
+            self._adapt(self._clock.now() - began, SHORTEST_GLANCE if glanced else SHORTEST_POLL)
+            rows = self._watch.all()
+            self._burst.saw(frozenset(row.id for row in rows if row.state is ServerState.STARTING))
             ways = {part: self._rules(part) for part in {row.marks.get(PART, "") for row in rows}}
             return [self._server(row, ways[row.marks.get(PART, "")]) for row in rows]
 
     def delete_server(self, server_id: str) -> None:
         """Ask for the server's end, and that of its floating IP; one that is gone is no error."""
-        with self._lock:
-            row = self._inventory.get(server_id)
+        row = self._watch.known(server_id)
         if row is None:
-            row = self._found(server_id)
+            row = self._watch.found(server_id)
             if row is None:
                 return
             if row.pool_id != self._pool_id:
@@ -119,10 +117,10 @@ class OpenStackDriver:
         reply = self._api.call(what, "compute", "DELETE", path, also=frozenset({404}))
         with self._lock:
             self._leftovers.remember(row)
-            if reply.status == 404:  # noqa: PLR2004 - RFC 9110
-                self._inventory.gone(server_id)
-            else:
-                self._inventory.ending(server_id, self._clock.now())
+        if reply.status == 404:  # noqa: PLR2004 - RFC 9110
+            self._watch.gone(server_id)
+        else:
+            self._watch.ending(server_id)
 
     def console_log(self, server_id: str) -> str:
         """Return the last 64 KiB of the serial console; empty when this cloud has none."""
@@ -134,7 +132,7 @@ class OpenStackDriver:
             json={"os-getConsoleOutput": {"length": CONSOLE_LINES}},
             also=frozenset({400, 403, 404, 409, 501}),
         )
-        if reply.status == 404:  # noqa: PLR2004 - RFC 9110
+        if reply.status == 404 and self._watch.found(server_id) is None:  # noqa: PLR2004 - a console can be missing, too
             raise GoneError(f"there is no server {server_id}")
         text = (reply.body or {}).get("output") or ""
         return str(text)[-CONSOLE_BYTES:]
@@ -153,9 +151,7 @@ class OpenStackDriver:
 
     def quota(self) -> Quota:
         """Return the project's limits and what is used of them; asked for anew only when it may matter."""
-        with self._lock:
-            moves = self._inventory.moves
-        return self._quotas.get(moves)
+        return self._quotas.get(self._watch.moves)
 
     def need(self, pool: ProviderPool, label: PoolLabel) -> Need:
         """Return what the label's flavor, its floating IP and its volume take."""
@@ -163,8 +159,7 @@ class OpenStackDriver:
 
     def give_address(self, server_id: str) -> None:
         """Give a server its floating IP, if it needs one and has none yet."""
-        with self._lock:
-            row = self._inventory.get(server_id)
+        row = self._watch.known(server_id)
         if row is None:
             raise GoneError(f"there is no server {server_id} of this pool")
         rules = self._rules(row.marks.get(PART, ""))
@@ -179,10 +174,9 @@ class OpenStackDriver:
 
     def sweep_leftovers(self) -> Sequence[str]:
         """Remove floating IPs, ports and volumes of servers of ours that are gone."""
-        with self._lock:
-            complete, servers = self._inventory.complete, frozenset(row.id for row in self._inventory.all())
-        if not complete:
+        if not self._watch.complete:
             return ()
+        servers = frozenset(row.id for row in self._watch.all())
         removed: list[str] = []
         if self._wants_addresses and self._provider.clean_floating_ips:
             swept = self._floating.sweep(servers)
@@ -209,68 +203,15 @@ class OpenStackDriver:
                 where = f"label {label.name} in pool {pool.name}"
                 yield from (f"{where}: {sentence}" for sentence in self._recipes.wrong(pool, label))
 
-    def _look(self, query: Query) -> None:
-        """Ask for a list, and take it in; servers that are missing in it are looked for one by one."""
-        if query.since is not None:
-            listed = self._list(query)
-            with self._lock:
-                self._inventory.take_changes(query, listed, self._clock.now())
-            return
-        with self._lock:
-            changes = self._inventory.changes(query.at)
-        listed = self._list(query)
-        with self._lock:
-            missing = self._inventory.take_all(query, listed, self._clock.now())
-        if not missing:
-            return
-        ended = [row.id for row in self._list(changes) if row.status == "DELETED"]
-        with self._lock:
-            for server_id in ended:
-                self._inventory.gone(server_id)
-        for server_id in [each for each in missing if each not in set(ended)][:VERIFIED_AT_ONCE]:
-            self._verify(server_id)
-
-    def _ask_for_reasons(self) -> None:
-        """Ask for servers that failed and do not say why; no list of changes would tell."""
-        with self._lock:
-            now = self._clock.now()
-            rows = [row for row in self._inventory.all() if row.state is ServerState.ERROR and not row.fault]
-            silent = [row.id for row in rows if self._inventory.waited(row, now) < FAULT_PATIENCE]
-        for server_id in silent[:VERIFIED_AT_ONCE]:
-            self._verify(server_id)
-
-    def _list(self, query: Query) -> list[Row]:
-        params: dict[str, object] = {}
-        if query.since is not None:
-            params["changes-since"] = query.moment
-        if not query.with_deleted and self._api.version() >= TAGS:
-            params["tags"] = tag(self._pool_id)
-        items = self._api.all("list servers", "compute", "/servers/detail", "servers", params, first=True)
-        return [Row.of(each) for each in items]
-
-    def _verify(self, server_id: str) -> None:
-        """Look at a server that a list lacks: only a plain "there is none" makes it gone."""
-        row = self._found(server_id)
-        with self._lock:
-            if row is None or row.status == "DELETED":
-                self._inventory.gone(server_id)
-            else:
-                self._inventory.saw(row)
-
-    def _found(self, server_id: str) -> Row | None:
-        what, path = "look at a server", f"/servers/{server_id}"
-        reply = self._api.call(what, "compute", "GET", path, also=frozenset({404}), first=True)
-        return None if reply.status == 404 else Row.of(reply.body["server"])  # noqa: PLR2004 - RFC 9110
-
-    def _adapt(self, took: float) -> None:
+    def _adapt(self, took: float, shortest: float) -> None:
         """Let lists neither fill the time nor use up the calls that `rate` allows."""
         rate = (LIST_SHARE + 1) * self._turnstile.interval
-        self.poll_interval = max(SHORTEST_POLL, rate, min(LIST_SHARE * took, LONGEST_POLL))
+        self.poll_interval = max(shortest, rate, min(LIST_SHARE * took, LONGEST_POLL))
 
     def _server(self, row: Row, rules: Rules) -> Server:
         way = choose(row.addresses, rules, self._floating.of(row.id)) if row.addresses else Choice(None, None)
         state = row.state
-        if state is ServerState.ERROR and not row.fault and self._waited(row) < FAULT_PATIENCE:
+        if state is ServerState.ERROR and not self._watch.is_explained(row):
             state = ServerState.STARTING
         return Server(
             id=row.id,
@@ -312,10 +253,6 @@ class OpenStackDriver:
                 self._floating.learn()
             except BadRequestError:
                 return
-
-    def _waited(self, row: Row) -> float:
-        with self._lock:
-            return self._inventory.waited(row, self._clock.now())
 
     def _release(self, server_id: str) -> None:
         """Delete a server's floating IP; one that will not go must not keep the server: the sweep comes back to it."""

@@ -7,6 +7,7 @@ when they do.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,11 +21,12 @@ FORGET = 1.02
 
 
 class Gate:
-    """Callers wait in `inside` while as many as allowed are there. Thread-safe."""
+    """Callers wait in `inside` while as many as allowed are there; who came first goes first. Thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._now = monotonic
         self._condition = threading.Condition()
+        self._queue: deque[object] = deque()
         self._inside = 0
         self._limit = 2 * FEWEST
         self._quickest: dict[str, float] = {}
@@ -37,10 +39,16 @@ class Gate:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Hold one of the places during this block; wait for it first."""
+        ticket = object()
         with self._condition:
-            while self._inside >= self.limit:
-                self._condition.wait()
-            self._inside += 1
+            self._queue.append(ticket)
+            try:
+                while self._queue[0] is not ticket or self._inside >= self.limit:
+                    self._condition.wait()
+                self._inside += 1
+            finally:
+                self._queue.remove(ticket)
+                self._condition.notify_all()
         try:
             yield
         finally:

@@ -51,10 +51,11 @@ class Images:
             CloudError: it could not be; nothing is left of it, as far as the cloud still answers.
         """
         for each in self._ours():
-            if spec.name == each["name"] or spec.upload_id == each.get(UPLOAD):
-                if each["status"] == "active" and self._holds(each, spec, ""):
-                    return str(each["id"])
-                self._remove(each["id"])
+            if spec.upload_id != each.get(UPLOAD):
+                continue  # perhaps of the same name: another provider's image of the same build
+            if each["status"] == "active" and self._holds(each, spec, ""):
+                return str(each["id"])
+            self._remove(each["id"])
         image_id = self._register(spec)
         try:
             self._fill(image_id, spec, progress)

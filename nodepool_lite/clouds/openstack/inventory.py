@@ -32,6 +32,8 @@ class Query:
     at: float
     since: float | None
     """None asks for all of ours; else for what changed since then."""
+    built: bool = False
+    """Whether servers that are still being built are left out."""
     with_deleted: bool = False
     """Whether deletions matter: deleted servers have lost their tags, so that everybody's changes must be asked for."""
 
@@ -90,6 +92,18 @@ class Inventory:
     def changes(self, now: float) -> Query:
         """Return what to ask for to learn of all changes since the last list, deletions among them."""
         return Query(now, self._last_at - OVERLAP - self._ahead, with_deleted=True)
+
+    def starting(self, before: float) -> frozenset[str]:
+        """Return the servers that start and were there before this moment; none while others are to end."""
+        if self._ended:
+            return frozenset()
+        rows = (row for row in self._rows.values() if row.state is ServerState.STARTING)
+        return frozenset(row.id for row in rows if self._born.get(row.id, 0.0) < before)
+
+    def builds(self, servers: Iterable[str], now: float) -> None:
+        """Note that these were found being built: a list has them."""
+        self._unseen.difference_update(servers)
+        self._note_waiting(now)
 
     def created(self, row: Row, now: float) -> None:
         """Take in a server whose creation was answered just now."""

@@ -26,6 +26,8 @@ _STATES: Mapping[str, ServerState] = {
     "DELETED": ServerState.DELETING,
 }
 """What else there is (ACTIVE, REBOOT, MIGRATING ...) runs, or does so again in a moment."""
+BUILT = ("ACTIVE", "ERROR", "SHUTOFF", "PAUSED", "SUSPENDED")
+"""What may have become of a server that was being built a moment ago."""
 
 
 @dataclass(frozen=True)

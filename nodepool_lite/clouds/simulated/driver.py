@@ -45,7 +45,7 @@ class SimulatedDriver:
             return self.cloud.console(server_id)[-65536:]
 
     def upload_image(self, spec: ImageSpec, progress: Callable[[int], None]) -> str:
-        """Make the image known and return its id; the file is not read. Idempotent by name.
+        """Make the image known and return its id; the file is not read. Idempotent by upload.
 
         Like a real cloud's, it is registered first and has its content later: one that was not is found, and removed.
         """
@@ -127,7 +127,7 @@ class SimulatedDriver:
 
     def _registered(self, spec: ImageSpec) -> str:
         for each in self.cloud.images().values():
-            if (each.spec.name, each.spec.pool_id) == (spec.name, self.pool_id):
+            if (each.spec.upload_id, each.spec.pool_id) == (spec.upload_id, self.pool_id):
                 if each.complete:
                     return each.id
                 self.cloud.remove_image(each.id)

@@ -16,7 +16,7 @@ from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.clock import Clock, SystemClock
 from tests.cloud.conftest import Cloud, cloud, member
 from tests.cloud.proxy import Call, FaultProxy
-from tests.cloud.way import UPSTREAMS, entry_through
+from tests.cloud.way import UPSTREAMS, entry_through, is_list
 
 __all__ = ["cloud", "member"]
 
@@ -85,8 +85,7 @@ class Door:
 
     def calls(self) -> list[Call]:
         """Return all calls that are neither lists of servers nor log-ins."""
-        lists = [each for each in self.proxy.calls if each.method == "GET" and "servers/detail" in each.path]
-        return [each for each in self.proxy.calls if each not in lists and each.service != "identity"]
+        return [each for each in self.proxy.calls if not is_list(each) and each.service != "identity"]
 
 
 @pytest.fixture(scope="session")

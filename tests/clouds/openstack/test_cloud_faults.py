@@ -135,7 +135,7 @@ def test_a_list_that_lacks_a_server_does_not_make_it_gone(door: Door) -> None:
     server_id = driver.create_server(door.spec())
     active(driver, server_id)
     door.proxy.rule("GET", LIST, times=None, change=lambda reply: Reply(200, reply.headers, b'{"servers": []}'))
-    driver._inventory._full_at = 0.0
+    driver._watch._inventory._full_at = 0.0
     assert [each.id for each in driver.list_servers()] == [server_id]
     assert door.proxy.made("GET", f"servers/{server_id}")
 

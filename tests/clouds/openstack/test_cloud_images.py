@@ -104,6 +104,15 @@ def test_a_record_whose_answer_was_lost_is_removed_by_the_next_upload(door: Door
     assert [each.id for each in driver.list_images()] == [image_id]
 
 
+def test_two_providers_in_one_project_have_an_image_each_of_the_same_build(door: Door, image: ImageSpec) -> None:
+    """Also when both uploads began in the same second, and so gave their images the same name."""
+    one, two = door.driver(name="one"), door.driver(name="two")
+    first = one.upload_image(image, lambda _percent: None)
+    second = two.upload_image(image.model_copy(update={"upload_id": "web/0000000001/two"}), lambda _percent: None)
+    two.delete_image(second)
+    assert [each.id for each in one.list_images()] == [first]
+
+
 def test_a_file_that_is_not_what_was_built_is_not_kept(door: Door, image: ImageSpec) -> None:
     """Disks rot."""
     driver = door.driver()

@@ -1,11 +1,16 @@
 """Servers on a real OpenStack, as an ordinary member of the project makes, sees and deletes them."""
 
+import time
+
 import openstack
 import pytest
 
 from nodepool_lite.clouds.driver import ServerState
+from nodepool_lite.clouds.openstack.glances import LOOK_EVERY
 from nodepool_lite.model.clock import SystemClock
 from nodepool_lite.model.errors import BadRequestError, CapacityError, GoneError
+from tests.cloud.proxy import refusal
+from tests.cloud.way import is_list
 from tests.clouds.openstack.conftest import Door, active, gone, listed
 
 pytestmark = pytest.mark.cloud
@@ -191,6 +196,16 @@ def test_a_server_that_does_not_exist_has_no_console(door: Door) -> None:
         door.driver().console_log("1a2b3c4d-0000-0000-0000-000000000000")
 
 
+def test_a_server_without_a_console_has_an_empty_one(door: Door) -> None:
+    """Nova says so with 404, too: of one that is shut off, for example."""
+    driver = door.driver()
+    server_id = driver.create_server(door.spec())
+    active(driver, server_id)
+    door.proxy.rule("POST", f"{server_id}/action", answer=refusal(404, "Guest does not have a console available."))
+    assert driver.console_log(server_id) == ""
+    assert "FAKE CONSOLE" in driver.console_log(server_id)
+
+
 def test_an_old_compute_api_without_tags_will_do(door: Door) -> None:
     """Then all servers of the project are listed, and ours are known by their metadata."""
     door.write_clouds(compute_default_microversion="2.37")
@@ -209,3 +224,20 @@ def test_a_list_of_many_pages_is_read_to_its_end(door: Door) -> None:
     ids = {driver.create_server(door.spec(number)) for number in range(3)}
     door.proxy.rule("GET", "servers/detail", times=None, rewrite=lambda path: f"{path}&limit=1")
     assert {each.id for each in door.driver().list_servers()} == ids
+
+
+def test_servers_that_start_are_followed_by_their_ids_until_they_run(door: Door) -> None:
+    """Lists with details make Neutron work, for which new servers wait."""
+    driver = door.driver()
+    driver.list_servers()
+    driver._watch._glances._unsure_until = 0.0  # as if no request of an earlier process could come through any more
+    server_id = driver.create_server(door.spec())
+    before, began = len(door.proxy.calls), time.monotonic()
+    assert active(driver, server_id).private_address
+    lists = [each.path for each in door.proxy.calls[before:] if is_list(each)]
+    details = [each for each in lists if each.startswith("compute/v2.1/servers/detail")]
+    assert all("status=BUILD" in each for each in lists if each not in details)
+    assert len(details) < len(lists)
+    assert len(details) <= 2 + (time.monotonic() - began) / LOOK_EVERY
+    assert "status=ACTIVE" in details[-1]
+    assert "status=BUILD" not in details[-1]

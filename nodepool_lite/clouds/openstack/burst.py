@@ -1,0 +1,60 @@
+"""A head start for the first servers of many: who waits for one of them does not wait for all.
+
+Servers that are made side by side take from each other. So when many are asked for at once and none was being made
+before, two go ahead; the others follow when one of the two runs, or after a moment in any case.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+AHEAD = 2
+HEAD_START = 3.0
+"""Seconds; where servers take much longer than that to build, it does not matter."""
+
+
+class Burst:
+    """Whoever asks for a server does so within `turn`. Thread-safe."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._now = monotonic
+        self._condition = threading.Condition()
+        self._asking = 0
+        """Callers that wait or ask."""
+        self._starting: frozenset[str] = frozenset()
+        """Servers that the last list had as starting."""
+        self._turns = 0
+        self._began = 0.0
+        self._over = True
+        """Whether the head start is."""
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until the next server may be asked for, and ask in this block."""
+        with self._condition:
+            is_over = self._over or self._now() >= self._began + HEAD_START
+            if is_over and not self._asking and not self._starting:
+                self._over, self._turns, self._began = False, 0, self._now()
+            self._asking += 1
+            self._turns += 1
+            if self._turns > AHEAD:
+                self._wait()
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._asking -= 1
+
+    def saw(self, starting: frozenset[str]) -> None:
+        """Hear from a list which servers are starting: one that was and is not any more ends the head start."""
+        with self._condition:
+            started, self._starting = self._starting - starting, starting
+            if started:
+                self._over = True
+                self._condition.notify_all()
+
+    def _wait(self) -> None:
+        while not self._over and (left := self._began + HEAD_START - self._now()) > 0:
+            self._condition.wait(left)
+        self._over = True

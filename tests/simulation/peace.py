@@ -1,0 +1,100 @@
+"""What must be so once nothing goes wrong any more and time has passed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nodepool_lite.model.image import BuildState, UploadState
+from nodepool_lite.model.lease import LeaseState
+from nodepool_lite.model.node import PENDING, NodeState
+from tests.simulation.premises import BAD, POOL_ID
+
+if TYPE_CHECKING:
+    from tests.simulation.universe import Universe
+
+MOVING = {BuildState.BUILDING, BuildState.DELETING, UploadState.UPLOADING, UploadState.DELETING}
+
+
+def unrest(universe: "Universe") -> Iterator[str]:
+    """Yield what is not as it should be, a sentence each."""
+    yield from servers(universe)
+    yield from stock(universe)
+    yield from claims(universe)
+    yield from images(universe)
+
+
+def servers(universe: "Universe") -> Iterator[str]:
+    """Every server has its record and every record its server; and what is not ours is still there."""
+    nodes = universe.server.snapshot().nodes
+    alive = set()
+    for cloud in universe.all_clouds:
+        if cloud.theirs not in cloud.servers():
+            yield "a server of somebody else is gone"
+        for server in cloud.servers().values():
+            node = nodes.get(server.spec.node_id)
+            if server.spec.pool_id != POOL_ID:
+                continue
+            if node is None or node.attempt != server.spec.attempt:
+                yield f"server {server.id} of node {server.spec.node_id} has no record"
+            alive.add(server.id)
+    for node in nodes.values():
+        if node.state not in {NodeState.FAILED, *PENDING} and node.server_id not in alive:
+            yield f"node {node.id} is {node.state} and has no server"
+
+
+def stock(universe: "Universe") -> Iterator[str]:
+    """As many nodes of each label are ready as are wanted, whole and up to date; nothing is on its way."""
+    config, nodes = universe.config, universe.server.snapshot().nodes
+    primaries = [node for node in nodes.values() if node.primary is None]
+    for label in config.labels:
+        own = [node for node in primaries if node.label == label.name]
+        if label.name == BAD and universe.bad_because:
+            continue
+        ready = [node for node in own if node.state is NodeState.READY]
+        if len(ready) != label.min_ready:
+            yield f"label {label.name} has {len(ready)} ready nodes, {label.min_ready} are wanted"
+        for node in ready:
+            whole = all(sub in nodes and nodes[sub].state is NodeState.READY for sub in node.subnodes)
+            if not whole or len(node.subnodes) != label.subnodes:
+                yield f"the set of node {node.id} is not whole"
+    for node in nodes.values():
+        fails = node.label == BAD and universe.bad_because
+        if not fails and (node.state in PENDING or node.state in {NodeState.DELETING, NodeState.HOLD}):
+            yield f"node {node.id} is {node.state}"
+        if config.label(node.label) is None and node.state is not NodeState.FAILED:
+            yield f"node {node.id} is of label {node.label}, which is not configured"
+
+
+def claims(universe: "Universe") -> Iterator[str]:
+    """Every lease was answered, and has ended: nobody is left who wants anything."""
+    records = universe.server.snapshot()
+    for lease in records.leases.values():
+        if lease.state is not LeaseState.ENDED:
+            yield f"lease {lease.id} is {lease.state}"
+    yield from (f"node {node.id} is in use" for node in records.nodes.values() if node.state is NodeState.IN_USE)
+
+
+def images(universe: "Universe") -> Iterator[str]:
+    """Every image has its upload, every file its build; and none is half made or half deleted."""
+    records = universe.server.snapshot()
+    needed = {node.build for node in records.nodes.values()}
+    serving = {upload.build for upload in records.uploads.values()}
+    for build in records.builds.values():
+        if build.state in MOVING and build.id not in needed | serving and not _fails(universe, build.diskimage):
+            yield f"build {build.id} is {build.state}"
+    for upload in records.uploads.values():
+        if upload.state in MOVING and upload.build not in needed:
+            yield f"upload {upload.id} is {upload.state}"
+    files = {file.path for build in records.builds.values() for file in build.files}
+    for host in universe.hosts:
+        left = {str(path) for path in (host.directory / "images").glob("*")} - files
+        yield from (f"file {Path(path).name} on {host.name} belongs to no build" for path in sorted(left))
+    known = {upload.image_id for upload in records.uploads.values()}
+    for cloud in universe.all_clouds:
+        for image in cloud.images().values():
+            if image.spec.pool_id == POOL_ID and image.id not in known:
+                yield f"image {image.id} belongs to no upload"
+
+
+def _fails(universe: "Universe", diskimage: str) -> bool:
+    return diskimage == BAD and universe.bad_because == "image"

@@ -1,0 +1,34 @@
+"""One seed from its beginning to its end."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.universe import BrokenPromiseError, Universe
+
+LIFE = 150.0
+"""Seconds, of the simulation's time, for which trouble lasts."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What happened in one run."""
+
+    seed: int
+    story: str
+    broken: str
+    """Which promises were broken; empty when none was."""
+
+
+def run(seed: int) -> Told:
+    """Let the universe of that seed live and come to rest, and tell what happened."""
+    with tempfile.TemporaryDirectory() as directory:
+        universe = Universe(seed, Path(directory))
+        broken = ""
+        try:
+            with universe.ended():
+                universe.live(LIFE)
+                universe.settle()
+        except BrokenPromiseError as error:
+            broken = str(error)
+    return Told(seed, universe.story.text().replace(directory, "DIRECTORY"), broken)

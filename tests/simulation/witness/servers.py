@@ -1,0 +1,97 @@
+"""The servers: one for each request on record, no more than are wanted and allowed, and only ended ones deleted."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nodepool_lite.clouds.simulated import SimulatedCloud
+from nodepool_lite.model.lease import LeaseState
+from nodepool_lite.model.node import PENDING, NodeState
+from nodepool_lite.store.base import Snapshot
+from tests.simulation.premises import POOL_ID
+from tests.simulation.witness.changes import NEWS, Watcher, changes
+
+if TYPE_CHECKING:
+    from tests.simulation.universe import Universe
+
+ENDED = frozenset({NodeState.FAILED, NodeState.DELETING})
+UNUSED = frozenset({*PENDING, NodeState.READY})
+
+
+class Servers(Watcher):
+    """Looks at what the clouds are asked for."""
+
+    def __init__(self, universe: "Universe", complain: Callable[[str], None]) -> None:
+        super().__init__(universe, complain)
+        self._attempts: set[tuple[str, str]] = set()
+        """(node, attempt) of every request that ever was on record."""
+        self._made: Counter[tuple[str, str]] = Counter()
+        self._wanted: dict[str, list[tuple[float, int]]] = defaultdict(list)
+        """Label -> how many unused nodes were wanted of it, and since when, lately."""
+
+    def look(self, before: Snapshot, after: Snapshot) -> None:
+        """Note which requests are on record, and how many nodes are wanted."""
+        self._attempts.update((node.id, node.attempt) for node, _ in changes(after.nodes, before.nodes))
+        if after.leases is before.leases and after.nodes is before.nodes:
+            return
+        waiting: Counter[str] = Counter()
+        for lease in after.leases.values():
+            if lease.state is LeaseState.WAITING:
+                waiting[lease.label] += lease.count
+        for label, least in self.universe.most_wanted().items():
+            history = self._wanted[label]
+            if not history or history[-1][1] != least + waiting[label]:
+                history.append((self.now, least + waiting[label]))
+            while len(history) > 1 and history[1][0] < self.now - NEWS:
+                history.pop(0)
+
+    def made(self, cloud: SimulatedCloud, server_id: str) -> None:
+        """A server was made."""
+        spec = cloud.servers()[server_id].spec
+        mark = (spec.node_id, spec.attempt)
+        self._made[mark] += 1
+        if self._made[mark] > 1:
+            self.complain(f"node {spec.node_id}: {self._made[mark]} servers were made for attempt {spec.attempt}")
+        self.universe.witness.look()
+        if mark not in self._attempts:
+            self.complain(f"server {server_id} was made for an attempt that never was on record")
+        self._are_wanted(spec.label)
+        self._are_allowed()
+
+    def deleted(self, cloud: SimulatedCloud, server_id: str) -> None:
+        """A server's end was asked for."""
+        server = cloud.servers()[server_id]
+        node = self.universe.server.snapshot().nodes.get(server.spec.node_id)
+        if server.spec.pool_id != POOL_ID:
+            self.complain(f"server {server_id} of {server.spec.pool_id} was deleted, which is not ours")
+        elif node is not None and node.attempt == server.spec.attempt and node.state not in ENDED:
+            self.complain(f"server {server_id} was deleted, and node {node.id} is {node.state}")
+
+    def image_deleted(self, cloud: SimulatedCloud, image_id: str) -> None:
+        """An image was deleted."""
+        image = cloud.images()[image_id]
+        if image.spec.pool_id != POOL_ID:
+            self.complain(f"image {image_id} of {image.spec.pool_id} was deleted, which is not ours")
+
+    def _are_wanted(self, label: str) -> None:
+        """A new server is for a node that is missing, or for the one more that replaces an outdated one."""
+        nodes = self.universe.server.snapshot().nodes.values()
+        own = [node for node in nodes if node.label == label and node.primary is None and node.asked is not None]
+        unused = sum(node.state in UNUSED for node in own)
+        most = max((count for _, count in self._wanted[label]), default=0)
+        if unused > most + 1:
+            self.complain(f"label {label} has {unused} unused nodes, and {most} were wanted at most")
+
+    def _are_allowed(self) -> None:
+        """What came of an attempt that was given up is on top until it is swept; nothing else is."""
+        nodes = self.universe.server.snapshot().nodes
+        used: Counter[str] = Counter()
+        for cloud in self.universe.all_clouds:
+            for server in cloud.servers().values():
+                node = nodes.get(server.spec.node_id)
+                if node is not None and node.attempt == server.spec.attempt:
+                    used[node.provider] += 1
+        for provider, servers in used.items():
+            limit = self.universe.most_servers(provider)
+            if servers > limit:
+                self.complain(f"{servers} servers at {provider}, max-servers is {limit}")
