@@ -23,10 +23,11 @@ def fail_build(ctx: Context, action: FailBuild) -> Outcome:
     """
     build = ctx.store.snapshot().builds.get(action.build)
     if build is not None and build.state is BuildState.BUILDING:
-        state = BuildState.FAILED if build.builder == ctx.host else BuildState.DELETING
+        ours = build.builder == ctx.host
+        if ours:
+            remove_files(ctx, build)  # before it is recorded: nobody looks for files of a failed build
+        state = BuildState.FAILED if ours else BuildState.DELETING
         ctx.store.update(build.to(state, ctx.clock.now(), action.why, error=action.why))
-        if state is BuildState.FAILED:
-            remove_files(ctx, build)
         ctx.log.warning("build.interrupted", build=build.name)
     return DONE
 

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from nodepool_lite.actions.removals import fail_build
+from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.node import NodeState
+from nodepool_lite.plan.actions import FailBuild
 from nodepool_lite.service import images
 from nodepool_lite.testing import LABEL, make_build
 from tests.actions.conftest import MakeWorld
@@ -74,6 +79,21 @@ def test_an_interrupted_build_leaves_no_file(make_world: MakeWorld) -> None:
     world.run(10)
     assert world.records.builds[orphan.id].state is BuildState.FAILED
     assert files(world) == [f"{LABEL}-0000000000.qcow2"]
+
+
+def test_files_of_an_interrupted_build_go_before_that_is_recorded(make_world: MakeWorld) -> None:
+    """Whoever records the failure may be killed right after it, and nobody looks for files of a failed build."""
+    world = make_world()
+    build = make_build(0, state=BuildState.BUILDING)
+    world.store.create(build)
+    left = world.launcher.ctx.config().images_dir / f"{build.name}.qcow2"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text("half an image")
+    world.launcher.store.lose_reply()
+    with pytest.raises(StoreUnavailableError):
+        fail_build(world.launcher.ctx, FailBuild(at=0, why="interrupted", build=build.id))
+    assert world.records.builds[build.id].state is BuildState.FAILED
+    assert not left.exists()
 
 
 def test_an_interrupted_build_of_another_host_is_left_to_that_host(make_world: MakeWorld) -> None:

@@ -89,7 +89,7 @@ def drawn(random: Random) -> Premises:
         ),
         Label(
             name="pair",
-            min_ready=random.choice([0, 1]),
+            min_ready=random.choice([0, 1, 1]),
             ready_script=random.choice([SCRIPT, ""]),
             ready_script_timeout=100.0,
             subnodes=random.choice([1, 1, 2]),

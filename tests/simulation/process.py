@@ -140,6 +140,7 @@ class Process(Caller):
         self.live.config, self.live.scripts, self.live.recipes = fresh.config, fresh.scripts, fresh.recipes
         self.live.digest = fresh.digest
         self._open()
+        self.hurt_for(0.0)
         self.wake()
 
     def stop(self) -> None:

@@ -92,7 +92,7 @@ class Universe:
         self.story.tell("*", "trouble begins", **vars(self.weather) | {"_random": ""})
         misfortune = Misfortune(self)
         busy = random.choice([0.5, 1.0, 2.0])
-        self._recurring(busy * 12.0, self._visit)
+        self._recurring(busy * 16.0, self._visit)
         self._recurring(busy * 30.0, self._operate)
         self._recurring(random.choice([8.0, 20.0, 60.0]), misfortune.strike)
         self._run(seconds)
@@ -235,8 +235,11 @@ class Universe:
         self.schedule.start(self._fate, recur)
 
     def _visit(self) -> None:
-        user = User(self, next(self._visits))
-        self._enter(user, user.visit)
+        """Let a user come, or a few who all want the same at the same moment."""
+        label = self.random.choice([each.name for each in self.config.labels] or [BAD])
+        for _ in range(self.random.choice([1, 1, 1, 3])):
+            user = User(self, next(self._visits), label)
+            self._enter(user, user.visit)
 
     def _operate(self) -> None:
         operator = Operator(self, next(self._visits))

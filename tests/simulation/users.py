@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class User(Caller):
     """One visit of one person: her command line, and what she does with what she got."""
 
-    def __init__(self, universe: "Universe", number: int) -> None:
+    def __init__(self, universe: "Universe", number: int, label: str) -> None:
         super().__init__(universe, f"user-{number}")
         self._random = universe.random
+        self._label = label
         self._config = universe.config
 
     def visit(self) -> None:
@@ -36,7 +37,7 @@ class User(Caller):
         self.raw.close()
 
     def _wish(self) -> Wish:
-        label = self._random.choice([each.name for each in self._config.labels] or [BAD])
+        label = self._label
         count = self._random.choice([1, 1, 2])
         waits = [10.0, 40.0, 100.0]
         return Wish(

@@ -31,6 +31,8 @@ class Claims(Watcher):
                 self.complain(f"node {node.id} went from lease {was.lease} to {node.lease}")
             if node.state is NodeState.IN_USE and (was is None or was.state is not node.state):
                 self._is_given(node, after)
+            if node.state is NodeState.DELETING and was is not None and was.state is NodeState.IN_USE:
+                self._is_over(node)
         for lease, was in entered(after.leases, before.leases):
             self.tell("lease", was, lease)
             self._entered(lease, was, after)
@@ -43,6 +45,12 @@ class Claims(Watcher):
             self.complain(f"node {node.id} was taken, and lease {node.lease} does not say so")
         elif first != lease.id:
             self.complain(f"node {node.id} was given to lease {first}, and to {lease.id}")
+
+    def _is_over(self, node: Node) -> None:
+        """Nobody loses a node that she has because the pool has too many, or newer ones."""
+        reason = node.history[-1].reason
+        if reason.startswith(("surplus", "outdated", "unused", "too old")):
+            self.complain(f"node {node.id} was in use, and was deleted: {reason}")
 
     def _entered(self, lease: Lease, was: Lease | None, records: Snapshot) -> None:
         if was is not None and lease.state not in LEASE_TRANSITIONS[was.state]:
@@ -64,13 +72,13 @@ class Claims(Watcher):
             self.complain(f"lease {lease.id} was given {', '.join(wrong)}, which does not know of it")
 
     def _is_next(self, lease: Lease, records: Snapshot) -> None:
-        """Nobody is passed over who has been in line for longer than news may take."""
-        for each, since in self._in_line.items():
-            other = records.leases.get(each)
-            if other is None or other.label != lease.label or not self._is_in_line(other, records):
-                continue
-            if other.order < lease.order and since < self.now - NEWS:
-                self.complain(f"lease {lease.id} was served, and {other.id} has been waiting before it")
+        """Nobody is passed over who has been in line for longer than news may take, unless there is enough for all."""
+        known = [records.leases[each] for each in self._in_line if each in records.leases]
+        own = [each for each in known if each.label == lease.label and self._is_in_line(each, records)]
+        ahead = [each for each in own if each.order < lease.order and self._in_line[each.id] < self.now - NEWS]
+        if sum(each.count for each in ahead) > _free(records, lease.label):
+            names = ", ".join(each.id for each in ahead)
+            self.complain(f"lease {lease.id} was served, and {names} waited before it")
 
     def _line_up(self, records: Snapshot) -> None:
         in_line: dict[str, float] = {}
@@ -82,3 +90,10 @@ class Claims(Watcher):
     def _is_in_line(self, lease: Lease, records: Snapshot) -> bool:
         overdue = lease.wait_until is not None and lease.wait_until <= self.now
         return lease.state is LeaseState.WAITING and not overdue and lease.id in records.waiters
+
+
+def _free(records: Snapshot, label: str) -> int:
+    """Return how many node sets of a label are ready."""
+    own = [node for node in records.nodes.values() if node.label == label and node.state is NodeState.READY]
+    ready = {node.id for node in own}
+    return sum(node.primary is None and ready.issuperset(node.subnodes) for node in own)

@@ -1,6 +1,6 @@
 """The servers: one for each request on record, no more than are wanted and allowed, and only ended ones deleted."""
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.simulation.universe import Universe
 
 ENDED = frozenset({NodeState.FAILED, NodeState.DELETING})
+CHURN = 5
+"""How often each node that is wanted may be made anew before news of why it fails is heard."""
 UNUSED = frozenset({*PENDING, NodeState.READY})
 
 
@@ -26,12 +28,17 @@ class Servers(Watcher):
         self._attempts: set[tuple[str, str]] = set()
         """(node, attempt) of every request that ever was on record."""
         self._made: Counter[tuple[str, str]] = Counter()
+        self._recorded: dict[str, deque[float]] = defaultdict(deque)
+        """Label -> when nodes of it were recorded, lately."""
         self._wanted: dict[str, list[tuple[float, int]]] = defaultdict(list)
         """Label -> how many unused nodes were wanted of it, and since when, lately."""
 
     def look(self, before: Snapshot, after: Snapshot) -> None:
         """Note which requests are on record, and how many nodes are wanted."""
-        self._attempts.update((node.id, node.attempt) for node, _ in changes(after.nodes, before.nodes))
+        for node, was in changes(after.nodes, before.nodes):
+            self._attempts.add((node.id, node.attempt))
+            if was is None and node.primary is None:
+                self._is_no_churn(node.label)
         if after.leases is before.leases and after.nodes is before.nodes:
             return
         waiting: Counter[str] = Counter()
@@ -72,6 +79,16 @@ class Servers(Watcher):
         image = cloud.images()[image_id]
         if image.spec.pool_id != POOL_ID:
             self.complain(f"image {image_id} of {image.spec.pool_id} was deleted, which is not ours")
+
+    def _is_no_churn(self, label: str) -> None:
+        """Nodes are recorded because they are wanted, and not to be retired at once, over and over."""
+        recent = self._recorded[label]
+        recent.append(self.now)
+        while recent[0] < self.now - NEWS:
+            recent.popleft()
+        most = CHURN * (2 + max((count for _, count in self._wanted[label]), default=0))
+        if len(recent) > most:
+            self.complain(f"{len(recent)} nodes of label {label} were recorded within {NEWS:.0f} s")
 
     def _are_wanted(self, label: str) -> None:
         """A new server is for a node that is missing, or for the one more that replaces an outdated one."""
