@@ -5,6 +5,7 @@ import pytest
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.run import run
 
+pytestmark = pytest.mark.thorough
 SEEDS = 200
 
 

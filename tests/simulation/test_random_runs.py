@@ -4,7 +4,8 @@ import pytest
 
 from tests.simulation.run import run
 
-SEEDS = range(300)
+FEW, ALL = 40, 300
+SEEDS = [*range(FEW), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(FEW, ALL))]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
