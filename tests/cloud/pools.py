@@ -9,10 +9,10 @@ import pytest
 from openstack.connection import Connection
 
 from nodepool_lite.actions.teardown import pool_id_file
-from tests.clouds.openstack.conftest import Door, clean, door, endpoints, eventually, members
+from tests.clouds.openstack.conftest import Door, clean, door, eventually, members
 from tests.machine.pool import RealPool
 
-__all__ = ["FakePool", "door", "endpoints", "members", "pool_id", "running", "servers_of", "start"]
+__all__ = ["FakePool", "door", "members", "pool_id", "running", "servers_of", "start"]
 
 Kind = TypeVar("Kind", bound=RealPool)
 GONE_WITHIN = 120.0

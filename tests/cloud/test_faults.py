@@ -11,11 +11,11 @@ import pytest
 
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
-from tests.cloud.pools import PATIENCE, FakePool, door, endpoints, members, start
+from tests.cloud.pools import PATIENCE, FakePool, door, members, start
 from tests.cloud.proxy import Call, FaultProxy, Reply, Rule, refusal, truncated
 from tests.clouds.openstack.conftest import Door, eventually
 
-__all__ = ["door", "endpoints", "members", "start"]
+__all__ = ["door", "members", "start"]
 
 pytestmark = pytest.mark.cloud
 FAULTS: Mapping[str, Mapping[str, Any]] = {

@@ -15,10 +15,11 @@ from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
 from tests.cloud.pools import pool_id, running
 from tests.cloud.proxy import FaultProxy, refusal
-from tests.clouds.openstack.conftest import Door, endpoints, eventually, members
+from tests.cloud.way import UPSTREAMS
+from tests.clouds.openstack.conftest import Door, eventually, members
 from tests.machine.pool import RealPool
 
-__all__ = ["endpoints", "members"]
+__all__ = ["members"]
 
 pytestmark = pytest.mark.cloud
 DIB = Path(__file__).parent.parent / "systemd" / "empty-image-create"
@@ -49,9 +50,9 @@ WITHIN = 120.0
 
 
 @pytest.fixture(scope="module")
-def proxy(endpoints: Mapping[str, str]) -> Iterator[FaultProxy]:
+def proxy() -> Iterator[FaultProxy]:
     """Give a proxy that the pool's calls go through."""
-    with FaultProxy(endpoints).running() as made:
+    with FaultProxy(UPSTREAMS).running() as made:
         yield made
 
 

@@ -6,10 +6,10 @@ import openstack
 import pytest
 
 from nodepool_lite.model.node import NodeState
-from tests.cloud.pools import FAKES, PATIENCE, FakePool, door, endpoints, members, start
+from tests.cloud.pools import FAKES, PATIENCE, FakePool, door, members, start
 from tests.clouds.openstack.conftest import Door
 
-__all__ = ["door", "endpoints", "members", "start"]
+__all__ = ["door", "members", "start"]
 
 pytestmark = pytest.mark.cloud
 WRONG = FAKES.replace("networks: [bulk]", "networks: [bulky]")

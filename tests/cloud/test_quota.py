@@ -10,11 +10,11 @@ import pytest
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
-from tests.cloud.pools import PATIENCE, FakePool, door, endpoints, members, start
+from tests.cloud.pools import PATIENCE, FakePool, door, members, start
 from tests.cloud.proxy import Call
 from tests.clouds.openstack.conftest import Door, eventually
 
-__all__ = ["door", "endpoints", "members", "start"]
+__all__ = ["door", "members", "start"]
 
 pytestmark = pytest.mark.cloud
 CREATION = "compute/v2.1/servers$"

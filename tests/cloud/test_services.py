@@ -14,11 +14,11 @@ from nodepool_lite.model.image import UploadState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
-from tests.cloud.pools import FAKES, PATIENCE, FakePool, door, endpoints, members, pool_id, start
+from tests.cloud.pools import FAKES, PATIENCE, FakePool, door, members, pool_id, start
 from tests.cloud.proxy import refusal
 from tests.clouds.openstack.conftest import Door, eventually
 
-__all__ = ["door", "endpoints", "members", "start"]
+__all__ = ["door", "members", "start"]
 
 pytestmark = pytest.mark.cloud
 CREATION, LIST, CONTENT = "compute/v2.1/servers$", "compute/v2.1/servers/detail", "image/v2/images/.*/file"

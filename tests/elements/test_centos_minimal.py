@@ -11,7 +11,7 @@ import pytest
 
 from tests.elements.centos_build import ELEMENTS
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 WITHOUT_LOCAL = (
     'mount --bind "$1/local.conf" /etc/dnf/plugins/local.conf && exec "$0" -m tests.elements.centos_build "$1"'
 )

@@ -9,7 +9,7 @@ import pytest
 from tests.actions.dib.machine import Machine, booted
 from tests.images import DEBIAN, built
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 IMAGE = DEBIAN.model_copy(
     update={"name": "gui-tests", "elements": (*DEBIAN.elements, "gui-tests"), "env_vars": {"DIB_IMAGE_SIZE": "5"}}
 )

@@ -6,7 +6,7 @@ import pytest
 
 from tests.elements.stream import Stream
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 KEYS = "ssh-ed25519 AAAA pool\nssh-ed25519 BBBB operator\n"
 UPDATE_CA_TRUST = "#!/bin/sh\ncat /etc/pki/ca-trust/source/anchors/*.pem > /etc/pki/ca-trust/bundle\n"
 

@@ -19,7 +19,7 @@ from nodepool_lite.model.node import Node, NodeState
 from tests.images import built
 from tests.machine.pool import RealPool
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 LABEL = os.environ.get("NODEPOOL_TEST_OPENSTACK", "openstack-debian")
 SERVICES = {
     "openstack-debian": "keystone glance placement",

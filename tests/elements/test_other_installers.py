@@ -7,7 +7,7 @@ import pytest
 from nodepool_lite.access.script import tail_reason
 from tests.elements.stream import Stream
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 RC = """export OS_AUTH_URL=http://127.0.0.1:5000/v3
 export OS_USERNAME=admin
 export OS_PASSWORD=secret

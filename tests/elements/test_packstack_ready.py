@@ -6,7 +6,7 @@ import pytest
 
 from tests.elements.stream import Stream
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 LOOK = "hostname; hostname -f; getent ahostsv4 $(hostname) | cut -d ' ' -f 1 | uniq; ip -4 -o address show stack0"
 
 

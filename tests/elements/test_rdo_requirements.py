@@ -8,7 +8,7 @@ import pytest
 from tests.elements.repositories import HASH, Rpm, build, served
 from tests.elements.stream import Stream
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 MakeStream = Callable[..., Stream]
 
 

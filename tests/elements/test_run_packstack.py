@@ -7,7 +7,7 @@ import pytest
 from nodepool_lite.access.script import last_step, tail_reason
 from tests.elements.stream import Stream
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 ANSWERS = "/root/packstack-answers.txt"
 
 

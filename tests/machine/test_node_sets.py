@@ -11,7 +11,7 @@ from nodepool_lite.model.node import Node, NodeState
 from tests.images import debian_image
 from tests.machine.pool import BOOT, RealPool
 
-pytestmark = pytest.mark.machine
+pytestmark = [pytest.mark.machine, pytest.mark.proof]
 CONFIG = """
 state-dir: {base}/state
 scripts-dir: {base}/scripts
