@@ -1,7 +1,8 @@
 """A real ZooKeeper ensemble of three, each server on a host of its own."""
 
+import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nodepool_lite.store import _java
@@ -36,14 +37,15 @@ def address(name: str) -> str:
     return RECORDS.address(NUMBERS[name])
 
 
-def leader() -> str | None:
-    """Return the server that leads at the moment, by its own word."""
-    return next((name for name in NUMBERS if "Mode: leader" in _status(name)), None)
+def modes() -> Mapping[str, str]:
+    """Return what each server that serves says of itself: `leader` or `follower`."""
+    found = {name: re.search(r"^Mode: (\w+)", _status(name), re.MULTILINE) for name in NUMBERS}
+    return {name: mode[1] for name, mode in found.items() if mode}
 
 
-def follower() -> str | None:
-    """Return a server that follows at the moment, by its own word."""
-    return next((name for name in NUMBERS if "Mode: follower" in _status(name)), None)
+def is_whole() -> bool:
+    """Whether all serve, so that one of them may be lost."""
+    return sorted(modes().values()) == ["follower", "follower", "leader"]
 
 
 def _server(home: Path, name: str, number: int, peers: str) -> Kept:

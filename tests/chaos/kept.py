@@ -13,8 +13,6 @@ class Kept:
     def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self.frozen = False
-        self.ending = False
-        """Whether it was told to end."""
         self.status = 0
         """How it ended the last time."""
         self._command = list(command)
@@ -37,7 +35,7 @@ class Kept:
 
     def start(self) -> None:
         """Start it."""
-        self.frozen = self.ending = False
+        self.frozen = False
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
@@ -56,15 +54,14 @@ class Kept:
     def freeze(self) -> None:
         """Let it stand still, as a host that is suspended."""
         self.frozen = True
-        os.kill(self.pid, signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on as if nothing had been."""
-        if self.frozen and self.alive:
-            os.kill(self.pid, signal.SIGCONT)
+        if self.frozen:
+            self._send(signal.SIGCONT)
         self.frozen = False
 
     def _send(self, what: signal.Signals) -> None:
-        self.ending = True
         if self._process:
             self._process.send_signal(what)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.lease import Lease, LeaseState
-from nodepool_lite.model.node import PENDING, Node, NodeState
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
 
 SERVING = frozenset({NodeState.READY, NodeState.IN_USE, NodeState.HOLD})
@@ -78,6 +78,13 @@ class Ledger:
             for node in lease.nodes:
                 self.holders.setdefault(node, set()).add(lease.id)
 
+    def lost(self, records: Snapshot) -> Iterator[str]:
+        """Yield what ZooKeeper had confirmed and now has not: nobody removes a lease within a day."""
+        for lease in self.leases.values():
+            now = records.leases.get(lease.id)
+            if now is None or now.version < lease.version:
+                yield f"ZooKeeper itself lost what it had confirmed: lease {lease.id}, version {lease.version}"
+
     def broken(self) -> Iterator[str]:
         """Yield what must never have been. In this world nothing fails but processes, networks and clocks."""
         for node_id, leases in self.holders.items():
@@ -113,8 +120,3 @@ def unsettled(records: Snapshot, servers: Iterable[Server], config: Config) -> I
         whole = (len(set(each.subnodes) & records.nodes.keys()) == label.subnodes for each in ready)
         if not all(whole):
             yield f"a set of {label.name} is not whole"
-
-
-def on_the_way(records: Snapshot) -> int:
-    """Return how many nodes are being made."""
-    return sum(each.state in PENDING for each in records.nodes.values())

@@ -116,6 +116,15 @@ def test_a_node_that_fails_and_a_lease_that_fails_are_found() -> None:
     assert len(ledger(records(failed, ended))) == 2
 
 
+def test_a_lease_that_vanished_or_became_younger_was_lost_by_zookeeper() -> None:
+    """Then no pool can keep its promises, and it is said."""
+    seen = Ledger()
+    kept, turned, gone = (make_lease(name).but(version=3) for name in ("kept", "turned", "gone"))
+    seen.add(records(kept, turned, gone))
+    found = list(seen.lost(records(kept.but(version=4), turned.but(version=2))))
+    assert [each.split()[-3] for each in found] == ["turned,", "gone,"]
+
+
 def test_a_settled_pool_has_what_is_wanted_and_nothing_else() -> None:
     """Whole sets of ready nodes with their servers, ended leases, no other servers."""
     pair = [node(1, label="pair", subnodes=(node(2).id,)), node(2, label="pair", primary=node(1).id)]

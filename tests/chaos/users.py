@@ -7,10 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import Counter
-from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodepool_lite.config.load import load_or_raise
@@ -22,7 +19,7 @@ from nodepool_lite.service import leases, nodes
 from nodepool_lite.service.grab import Wish, grab
 from nodepool_lite.store.open import open_store
 from nodepool_lite.store.zookeeper import ZooKeeperStore
-from tests.chaos.journal import Journal
+from tests.chaos.book import Book
 
 LABELS = ("chaos-one", "chaos-one", "chaos-pair")
 LONG, SHORT = 7200.0, 15.0
@@ -31,32 +28,6 @@ WAIT = 60.0
 USE = (0.5, 6.0)
 REST = (0.5, 4.0)
 COMMAND_PATIENCE = 120.0
-
-
-@dataclass
-class Book:
-    """What users have on paper, whatever the records say."""
-
-    journal: Journal
-    owners: dict[str, str] = field(default_factory=dict)
-    """Node id -> the lease with which a user got it."""
-    deleted: set[str] = field(default_factory=set)
-    """Nodes that a person deleted, or was about to."""
-    counts: Counter[str] = field(default_factory=Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def got(self, lease: str, nodes: Iterable[str]) -> None:
-        """Write down that a user was given nodes."""
-        with self.lock:
-            for node in nodes:
-                other = self.owners.setdefault(node, lease)
-                if other != lease:
-                    self.journal.accuse(f"users were given node {node} with the leases {other} and {lease}")
-
-    def count(self, what: str) -> None:
-        """Count something that users did or met."""
-        with self.lock:
-            self.counts[what] += 1
 
 
 class User(threading.Thread):

@@ -72,6 +72,12 @@ class Witness:
             moments = [moment for moment, thing in self._tenures if thing == what and moment > since]
         return moments[0] - since if moments else None
 
+    def lost(self) -> list[str]:
+        """Return what is not in the records any more and must be; raises StoreUnavailableError."""
+        records = self._store.snapshot()
+        with self._lock:
+            return list(self._ledger.lost(records))
+
     def counts(self) -> tuple[int, int]:
         """Return how many nodes and leases were ever seen."""
         with self._lock:
