@@ -8,7 +8,6 @@ from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.pool import Request, RequestKind
 from nodepool_lite.plan.actions import Action, DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
 from nodepool_lite.plan.builds import KEEP_READY, is_abandoned, upload_format, uses
-from nodepool_lite.plan.generation import newest_build
 from nodepool_lite.plan.view import View
 
 SETTLE = 60.0
@@ -19,8 +18,13 @@ def uploads(view: View) -> Iterator[Action]:
     """Yield the uploads to start now or later, on the host that holds the build's files in the format wanted there."""
     for provider in view.config.providers:
         for image in provider.diskimages:
+            newest = view.newest_builds.get(image.name)
+            if newest is None or newest.builder != view.host or not view.builder:
+                continue
+            if not view.records.requests and f"{newest.id}/{provider.name}" in view.records.uploads:
+                continue  # it is there, or on its way, and nobody wants another
             build = _wanted_build(view, image.name, provider.name)
-            if build is None or build.builder != view.host or not view.builder:
+            if build is None:
                 continue
             if upload_format(view, provider.name, image.name) not in {file.format for file in build.files}:
                 continue  # a build that has it is planned
@@ -95,7 +99,7 @@ def removals(view: View, now: float) -> Iterator[Action]:
 def _wanted_build(view: View, diskimage: str, provider: str) -> Build | None:
     """The newest ready build, unless a person withdrew it there and did not ask for it again."""
     request = _request(view, diskimage, provider)
-    newest = newest_build(view, diskimage)
+    newest = view.newest_builds.get(diskimage)
     if newest is None or newest.state is not BuildState.READY:
         return None
     return None if provider in newest.withdrawn and request is None else newest
