@@ -97,6 +97,8 @@ class Universe:
         self._recurring(busy * 16.0, self._visit)
         self._recurring(busy * 30.0, self._operate)
         self._recurring(random.choice([8.0, 20.0, 60.0]), misfortune.strike)
+        if random.random() < 1 / 3:
+            self._recurring(3.0, misfortune.lag)
         self._run(seconds)
 
     def settle(self) -> None:
