@@ -10,7 +10,7 @@ from nodepool_lite.model.image import Build, BuildState
 from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Backoff, Member, Request, RequestKind
 from nodepool_lite.plan.actions import Action, DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
-from nodepool_lite.plan.generation import CACHED, newest_build
+from nodepool_lite.plan.generation import CACHED
 from nodepool_lite.plan.same import Same
 from nodepool_lite.plan.view import View
 
@@ -37,9 +37,7 @@ def builds(view: View, now: float) -> Iterator[Action]:
 
 def wanted_formats(view: View, diskimage: Diskimage) -> tuple[str, ...]:
     """Return the formats that the diskimage's own settings and its providers ask for, each once."""
-    chosen = _upload_formats(Same((view.config, view.image_formats)))
-    asked = (each for (_, image), each in chosen.items() if image == diskimage.name)
-    return tuple(dict.fromkeys((*diskimage.formats, *asked))) or ("qcow2",)
+    return _wanted_formats(Same((view.config, view.image_formats)))[diskimage.name]
 
 
 def upload_format(view: View, provider: str, diskimage: str) -> str:
@@ -57,6 +55,16 @@ def _upload_formats(key: Same) -> Mapping[tuple[str, str], str]:
         for provider in config.providers
         for image in provider.diskimages
     }
+
+
+@lru_cache(maxsize=CACHED)
+def _wanted_formats(key: Same) -> Mapping[str, tuple[str, ...]]:
+    """Return the formats that are wanted of each diskimage."""
+    config, _ = cast("tuple[Config, Mapping[str, tuple[str, ...]]]", key.values)
+    wanted = {diskimage.name: list(diskimage.formats) for diskimage in config.diskimages}
+    for (_, image), chosen in _upload_formats(key).items():
+        wanted.setdefault(image, []).append(chosen)
+    return {name: tuple(dict.fromkeys(formats)) or ("qcow2",) for name, formats in wanted.items()}
 
 
 def _preferred(known: Mapping[str, tuple[str, ...]], provider: str) -> str:
@@ -124,7 +132,7 @@ def _due(view: View, diskimage: Diskimage, now: float) -> Iterator[StartBuild]:
         return
     recipe = view.recipes.get(diskimage.name, "")
     backoff = view.backoff(f"build/{diskimage.name}", recipe)
-    newest = newest_build(view, diskimage.name)
+    newest = view.newest_builds.get(diskimage.name)
     due, why = _reason(diskimage, newest, recipe, formats)
     yield StartBuild(at=max(due, _until(backoff)), why=why, diskimage=diskimage.name, formats=formats)
 

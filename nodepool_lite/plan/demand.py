@@ -67,7 +67,7 @@ def demands(view: View, ways: tuple[Source, ...], now: float) -> tuple[Demand, .
     waiting: Counter[str] = Counter()
     for lease in queue(view.records.leases.values()):
         waiting[lease.label] += lease.count
-    return tuple(_demand(name, view.config.label(name), waiting[name], own, standard) for name, own in nodes.items())
+    return tuple(_demand(name, view.labels.get(name), waiting[name], own, standard) for name, own in nodes.items())
 
 
 def turns(wanted: Sequence[Demand], leases: Iterable[Lease]) -> Iterator[str]:

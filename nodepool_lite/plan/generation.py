@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import cast
 
 from nodepool_lite.config.settings import CloudImage, Config, Label, PoolLabel, Provider, ProviderPool
-from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
+from nodepool_lite.model.image import Upload, UploadState
 from nodepool_lite.plan.same import Same
 from nodepool_lite.plan.view import View
 
@@ -80,11 +80,6 @@ def serving_uploads(uploads: Iterable[Upload]) -> Mapping[tuple[str, str], Uploa
     return {(upload.diskimage, upload.provider): upload for upload in sorted(ready, key=lambda each: each.build)}
 
 
-def newest_build(view: View, diskimage: str) -> Build | None:
-    """Return the newest build of a diskimage that is ready."""
-    return _newest_builds(Same((view.records.builds,))).get(diskimage)
-
-
 def configured(config: Config) -> tuple[Source, ...]:
     """Return every configured way to make each label, without its image."""
     return _configured(Same((config,)))
@@ -108,13 +103,6 @@ def generations(key: Same) -> Mapping[tuple[str, str, str], str]:
     """Return which generation is made at each place of these sources; empty while no image serves there."""
     (ways,) = cast("tuple[tuple[Source, ...]]", key.values)
     return {way.place: way.generation for way in ways}
-
-
-@lru_cache(maxsize=CACHED)
-def _newest_builds(key: Same) -> Mapping[str, Build]:
-    (builds,) = cast("tuple[Mapping[str, Build]]", key.values)
-    ready = sorted((build for build in builds.values() if build.state is BuildState.READY), key=lambda each: each.id)
-    return {build.diskimage: build for build in ready}
 
 
 def _walk(config: Config) -> Iterator[Source]:

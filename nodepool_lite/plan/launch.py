@@ -64,7 +64,7 @@ def crowded_out(view: View, ways: Sequence[Source], wanted: Iterable[Demand], no
 
 def _oldest(view: View, demand: Demand, now: float) -> Node | None:
     """Return the label's first ready node that is past its max-ready-age."""
-    label = view.config.label(demand.label)
+    label = view.labels.get(demand.label)
     if label is None or label.max_ready_age <= 0:
         return None
     return next((node for node in demand.ready if _past(ages(label, node), now)), None)

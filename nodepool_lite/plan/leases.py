@@ -44,7 +44,7 @@ def leases(view: View, now: float) -> Iterator[Action]:
 def _hopeless(view: View) -> Iterator[handout.Ending]:
     """Yield the end of leases that wait for a label that is not configured any more."""
     for lease in view.records.leases.values():
-        if lease.state is LeaseState.WAITING and view.config.label(lease.label) is None:
+        if lease.state is LeaseState.WAITING and lease.label not in view.labels:
             yield handout.Ending(0.0, lease.id, f"failed: label {lease.label} is not configured any more")
 
 

@@ -177,7 +177,7 @@ class _Steps:
         return [late] if self.now >= overdue else [TestLogin(at=self.now, node=node.id, version=node.version), late]
 
     def _preparing(self, node: Node) -> list[Action]:
-        label = self.view.config.label(node.label)
+        label = self.view.labels.get(node.label)
         limit = DEFAULT_SCRIPT_TIMEOUT if label is None else label.ready_script_timeout
         overdue = max(self._prepared_since(node), self._led_since) + limit
         if not self._may_prepare(node):

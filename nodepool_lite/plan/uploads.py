@@ -9,7 +9,6 @@ from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Request, RequestKind
 from nodepool_lite.plan.actions import Action, DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
 from nodepool_lite.plan.builds import KEEP_READY, is_abandoned, upload_format, uses
-from nodepool_lite.plan.generation import newest_build
 from nodepool_lite.plan.view import View
 
 SETTLE = 60.0
@@ -20,8 +19,8 @@ def uploads(view: View) -> Iterator[Action]:
     """Yield the uploads to start now or later, on the host that holds the build's files in the format wanted there."""
     for provider in view.config.providers:
         for image in provider.diskimages:
-            build = _wanted_build(view, image.name, provider.name)
-            if build is None or build.builder != view.host or not view.builder:
+            build = _due_build(view, image.name, provider.name)
+            if build is None:
                 continue
             if upload_format(view, provider.name, image.name) not in {file.format for file in build.files}:
                 continue  # a build that has it is planned
@@ -41,6 +40,16 @@ def uploads(view: View) -> Iterator[Action]:
             yield StartUpload(
                 at=max(due, 0.0), why="the newest build", build=build.id, provider=provider.name, request=asked
             )
+
+
+def _due_build(view: View, diskimage: str, provider: str) -> Build | None:
+    """Return the build of this host that a provider may lack; None while it is there and nobody asks for another."""
+    newest = view.newest_builds.get(diskimage)
+    if newest is None or newest.builder != view.host or not view.builder:
+        return None
+    if not view.records.requests and f"{newest.id}/{provider}" in view.records.uploads:
+        return None
+    return _wanted_build(view, diskimage, provider)
 
 
 def fingerprint(view: View, provider: Provider, diskimage: str) -> str:
@@ -102,7 +111,7 @@ def removals(view: View, now: float) -> Iterator[Action]:
 def _wanted_build(view: View, diskimage: str, provider: str) -> Build | None:
     """The newest ready build, unless a person withdrew it there and did not ask for it again."""
     request = _request(view, diskimage, provider)
-    newest = newest_build(view, diskimage)
+    newest = view.newest_builds.get(diskimage)
     if newest is None or newest.state is not BuildState.READY:
         return None
     return None if provider in newest.withdrawn and request is None else newest

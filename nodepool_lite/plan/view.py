@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from nodepool_lite.clouds.driver import Image, Need, Quota, Server
-from nodepool_lite.config.settings import Config, Provider
-from nodepool_lite.model.image import Upload, UploadState
+from nodepool_lite.config.settings import Config, Label, Provider
+from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.store.base import Snapshot
@@ -120,7 +120,7 @@ class View:
         if node.primary is not None:
             primary = self.records.nodes.get(node.primary)
             return primary is not None and node.id in primary.subnodes
-        label = self.config.label(node.label)
+        label = self.labels.get(node.label)
         return label is None or len(node.subnodes) == label.subnodes
 
     def backoff(self, name: str, fingerprint: str) -> Backoff | None:
@@ -132,6 +132,17 @@ class View:
         """Return why a provider cannot be used, if its last list failed."""
         name = f"provider/{provider.name}"
         return self.backoff(name, provider.fingerprint) if name in self.records.backoffs else None
+
+    @cached_property
+    def labels(self) -> Mapping[str, Label]:
+        """The configured labels by name."""
+        return {label.name: label for label in self.config.labels}
+
+    @cached_property
+    def newest_builds(self) -> Mapping[str, Build]:
+        """The newest build of each diskimage that is ready."""
+        ready = (build for build in self.records.builds.values() if build.state is BuildState.READY)
+        return {build.diskimage: build for build in sorted(ready, key=lambda each: each.id)}
 
     @cached_property
     def needed_builds(self) -> frozenset[str]:

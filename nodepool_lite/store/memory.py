@@ -159,6 +159,7 @@ class MemoryStore:
         if not self._closed:
             self._closed = True
             self._connected = False
+            self._unanswered.clear()
             self._server.forget(self)
             self._server.end_session(self._session)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nodepool_lite.clouds.driver import Driver, Server, ServerSpec
+from nodepool_lite.clouds.driver import Driver, ImageSpec, Server, ServerSpec, ServerState
 from nodepool_lite.clouds.qemu import QemuDriver, process
 from nodepool_lite.clouds.simulated import SimulatedCloud, SimulatedDriver, SimulatedOptions
 from nodepool_lite.testing import FakeClock
@@ -26,14 +26,36 @@ class World:
     stop: Callable[[str], None]
     """Let a server's machine end, behind the driver's back."""
 
-    def image(self, driver: Driver, name: str = "tiny", pool_id: str = "pool-1") -> str:
-        """Upload an image and return its id."""
-        return driver.upload_image(guests.image(self.directory, name=name, pool_id=pool_id), lambda _: None)
+    def pool(self, name: str) -> str:
+        """Return the id of a pool of this test."""
+        return name
 
-    def booted(self, driver: Driver, server_id: str) -> Server:
-        """Return the server once its time to boot is over."""
+    def spec(self, image_id: str, number: int = 1, *, pool: str = "pool-1", **fields: Any) -> ServerSpec:
+        """Return what is asked for node `number`."""
+        return spec(image_id, number, pool_id=self.pool(pool), **fields)
+
+    def image(self, driver: Driver, name: str = "tiny", pool: str = "pool-1") -> str:
+        """Upload an image and return its id."""
+        return driver.upload_image(self.file(name, pool), lambda _: None)
+
+    def file(self, name: str = "tiny", pool: str = "pool-1") -> ImageSpec:
+        """Return an image that can be uploaded."""
+        return guests.image(self.directory, name=name, pool_id=self.pool(pool))
+
+    def seen(self, driver: Driver, server_id: str, state: ServerState) -> Server:
+        """Return the server once it is in that state, for which it has time enough."""
         self.clock.advance(10)
-        return next(each for each in driver.list_servers() if each.id == server_id)
+        found = next(each for each in driver.list_servers() if each.id == server_id)
+        assert found.state is state
+        return found
+
+    def gone(self, driver: Driver) -> None:
+        """See that no server is left, for which there is time enough."""
+        assert not driver.list_servers()
+
+    def is_now(self, moment: float | None) -> bool:
+        """Tell whether that is the present, as far as this cloud's clock can be trusted."""
+        return moment == self.clock.now()
 
 
 def spec(image_id: str, number: int = 1, **fields: Any) -> ServerSpec:

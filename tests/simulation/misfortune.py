@@ -28,7 +28,7 @@ class Misfortune:
             self._bring_down_host,
             *[self._freeze] * 2,
             *[self._cut_off] * 2,
-            *[self._lag] * 3,
+            *[self.lag] * 3,
             *[self._expire] * 2,
             *[self._hurt_server] * 5,
             self._fill_cloud,
@@ -110,7 +110,7 @@ class Misfortune:
 
         self._universe.after(seconds, mend)
 
-    def _lag(self) -> None:
+    def lag(self) -> None:
         """Hold up the news from the store."""
         if victim := self._victim():
             victim.tell("* hears late")

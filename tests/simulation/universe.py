@@ -28,6 +28,8 @@ from tests.simulation.workshop import had_before
 
 CALM = 40.0
 """Seconds for which all must be well in the end."""
+LOADED = 30.0
+"""Seconds after which every process has loaded a new configuration."""
 PATIENCE = 4 * 3600.0
 """Seconds after which it must be."""
 
@@ -91,10 +93,12 @@ class Universe:
             self._run(60.0)
         self.story.tell("*", "trouble begins", **vars(self.weather) | {"_random": ""})
         misfortune = Misfortune(self)
-        busy = random.choice([0.5, 1.0, 2.0])
+        busy = random.choice([0.7, 1.0, 2.0])
         self._recurring(busy * 16.0, self._visit)
         self._recurring(busy * 30.0, self._operate)
         self._recurring(random.choice([8.0, 20.0, 60.0]), misfortune.strike)
+        if random.random() < 1 / 3:
+            self._recurring(3.0, misfortune.lag)
         self._run(seconds)
 
     def settle(self) -> None:
@@ -113,7 +117,8 @@ class Universe:
             self._base, labels=_ageless(self._base.labels), recipe=self.premises.recipe, script=self.premises.script
         )
         self.announce_configuration()
-        self._mend_images()
+        self.after(LOADED, self._mend_images)  # a wish for what is not configured is dropped
+        self._run(LOADED)
         calm, end = self.schedule.now(), self.schedule.now() + PATIENCE
         while self.schedule.now() < calm + CALM:
             self._run(5.0)

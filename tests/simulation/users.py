@@ -63,7 +63,7 @@ class User(Caller):
         """Do what `grab` does, with a wait that is the simulation's."""
         waiting = Waiting(self.store, self._config, self.schedule, lease, lambda _sentence: None)
         me = self.universe.schedule.current
-        with self.raw.subscribe(lambda: self.schedule.wake(me, after=self.draw() * self.universe.tempo)):
+        with self.raw.subscribe(lambda: self.schedule.wake(me, after=self.draw())):
             while True:
                 if lease.wait_until is not None and self.schedule.now() >= lease.wait_until:
                     return waiting.time_is_over()

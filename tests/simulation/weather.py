@@ -17,6 +17,7 @@ class Weather:
         self._random = random
         self.store_trouble = random.choice([0.0, 0.0, 0.01, 0.05])
         self.cloud_trouble = random.choice([0.0, 0.02, 0.05, 0.2])
+        self.stuck_requests = random.choice([0.0, 0.0, 0.05, 0.3])
         self.node_trouble = random.choice([0.0, 0.02, 0.1])
         self.slowness = random.choice([0.0, 0.01, 0.05, 0.15])
         self.bad_boots = random.choice([0.0, 0.0, 0.1, 0.3])
@@ -27,7 +28,7 @@ class Weather:
 
     def clear_up(self) -> None:
         """Let nothing go wrong any more."""
-        self.store_trouble = self.cloud_trouble = self.node_trouble = self.slowness = 0.0
+        self.store_trouble = self.cloud_trouble = self.stuck_requests = self.node_trouble = self.slowness = 0.0
         self.bad_boots = self.mute_servers = self.bad_scripts = 0.0
 
     def strikes(self, rate: float) -> bool:

@@ -144,3 +144,16 @@ def test_a_session_that_expires_in_silence_takes_its_unanswered_writes_along() -
     assert store.session != session
     assert store.snapshot() == other.snapshot()
     assert not store.snapshot().nodes
+
+
+def test_what_was_asked_in_silence_is_not_done_after_the_end_of_its_client() -> None:
+    """Its session is over, and its requests with it."""
+    server = MemoryServer()
+    store, other = server.connect(), server.connect()
+    store.fall_silent()
+    with pytest.raises(StoreUnavailableError):
+        store.create(make_node(1))
+    store.close()
+    store.reconnect()
+    assert not store.connected
+    assert not other.snapshot().nodes

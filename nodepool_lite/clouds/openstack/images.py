@@ -170,21 +170,19 @@ class _Content:
         self._check = check
         self._sent = 0
         self._percent = -1
+        self.complete = False
+        """Whether all was sent: more was asked for after the last block, and there was none."""
         self._sha256 = hashlib.sha256()
         self._sha512 = hashlib.sha512()
 
     def __len__(self) -> int:
         return self._size
 
-    @property
-    def complete(self) -> bool:
-        """Whether all was sent."""
-        return self._sent == self._size
-
     def read(self, _size: int = -1) -> bytes:
         """Return the next block, in larger pieces than asked for: the library would send 16 KiB at a time."""
         self._check()
         block = self._file.read(_BLOCK)
+        self.complete = not block
         self._sha256.update(block)
         self._sha512.update(block)
         self._sent += len(block)

@@ -1,6 +1,6 @@
 """Mistakes about servers: which is whose, when it is there, and when it is gone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 from unittest.mock import patch
@@ -9,8 +9,8 @@ from nodepool_lite.actions.context import Context
 from nodepool_lite.clouds.driver import Server
 from nodepool_lite.clouds.simulated import SimulatedDriver
 from nodepool_lite.clouds.simulated import driver as simulated
-from nodepool_lite.model.node import Node
-from nodepool_lite.plan import plan
+from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.plan import launch, plan
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.progress import _Steps
 from nodepool_lite.plan.view import CloudView
@@ -62,6 +62,21 @@ def a_record_is_forgotten_before_its_server_is_gone() -> Patch:
             yield from _REMOVAL(self, node, gone)
 
     return replaced((_Steps, "_removal"), by=removal)
+
+
+@mutation
+def max_servers_is_not_looked_at() -> Patch:
+    """Whatever is wanted is made."""
+
+    def requests(self: _Steps, nodes: Iterable[Node]) -> Iterator[Action]:
+        for node in nodes:
+            whole = self.cloud.listed_at is not None and self.view.set_is_whole(node)
+            if whole and node.state is NodeState.BUILDING and node.asked is None:
+                yield self._creation(node, self.now, "the node is wanted")
+
+    stack = replaced((_Steps, "_requests"), by=requests)
+    stack.enter_context(replaced((launch, "full"), by=lambda *_arguments: ""))
+    return stack
 
 
 @mutation

@@ -8,9 +8,9 @@ from nodepool_lite.actions import failures, images, providers
 from nodepool_lite.daemon.engine import Engine
 from nodepool_lite.daemon.leadership import Leadership
 from nodepool_lite.model.lease import Lease, LeaseState
-from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Backoff
-from nodepool_lite.plan import backoff, builds, handout, launch, plan, room
+from nodepool_lite.plan import backoff, builds, handout, launch, plan
 from nodepool_lite.plan.demand import Demand
 from nodepool_lite.service import grab
 from tests.simulation.mutations.kit import mutation, nothing, replaced
@@ -35,16 +35,6 @@ def a_surplus_stays() -> Patch:
 def outdated_nodes_are_replaced_all_at_once() -> Patch:
     """Not one after the other."""
     return replaced((Demand, "surge"), by=property(lambda self: len(self.renewals)))
-
-
-@mutation
-def limits_forget_what_is_being_deleted() -> Patch:
-    """A server that has not gone yet takes no room."""
-
-    def occupies(node: Node) -> bool:
-        return node.state not in {NodeState.FAILED, NodeState.DELETING}
-
-    return replaced((room, "_occupies"), by=occupies)
 
 
 @mutation

@@ -16,7 +16,7 @@ def mutation(function: Mutation) -> Mutation:
     return function
 
 
-def replaced(*places: tuple[Any, str], by: Any) -> AbstractContextManager[Any]:
+def replaced(*places: tuple[Any, str], by: Any) -> ExitStack:
     """Return the patch that puts one thing into several places."""
     stack = ExitStack()
     for owner, name in places:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from nodepool_lite.actions import dispatch, nodes, prepare, records
+from nodepool_lite.actions import dispatch, nodes, prepare
 from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.errors import CloudError
@@ -66,16 +66,6 @@ def nodes_are_given_without_their_version() -> Patch:
         return _GIVE(store, config, lease, fresh, now)
 
     return replaced((leases, "give"), by=give)
-
-
-@mutation
-def nodes_are_retired_without_their_version() -> Patch:
-    """A user loses the node that she has just taken."""
-
-    def current(ctx: Context, action: actions.NodeAction) -> Node | None:
-        return ctx.store.read(Node).nodes.get(action.node)
-
-    return replaced((records, "current"), by=current)
 
 
 @mutation

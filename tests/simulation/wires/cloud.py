@@ -80,9 +80,11 @@ class CloudWire:
         if self._driver.cloud.away:
             caller.point(min(back, CALL_TIMEOUT))
             raise TryAgainLaterError(f"{name}: the cloud cannot be reached")
+        if changes and weather.strikes(weather.stuck_requests):
+            self._get_stuck(name, call)
         trouble = weather.strikes(weather.cloud_trouble)
         if trouble and caller.draw() < 2 / 3:
-            self._refuse(name, call, refusals, changes=changes)
+            self._refuse(name, refusals)
         result = call()
         if trouble or there + back > CALL_TIMEOUT:
             caller.tell("* the answer does not come", call=name)
@@ -91,25 +93,25 @@ class CloudWire:
         caller.point(back)
         return result
 
-    def _refuse(self, name: str, call: Callable[[], T], refusals: tuple[Exception, ...], *, changes: bool) -> None:
-        """Raise what a cloud may say, with no effect; or with one that comes when nobody waits for it any more."""
-        caller = self._caller
-        passing = (
+    def _refuse(self, name: str, refusals: tuple[Exception, ...]) -> None:
+        """Raise what a cloud may say, with no effect."""
+        choices = (
             TryAgainLaterError(f"{name}: 500 internal server error"),
             TryAgainLaterError(f"{name}: 429 too many requests", retry_after=4.0),
-            TryAgainLaterError(f"{name}: no answer within {CALL_TIMEOUT:.0f} s"),
+            *refusals,
         )
-        choices = (*passing, *refusals)
-        error = choices[int(caller.draw() * len(choices))]
-        if error is passing[-1]:
-            late = changes and caller.draw() < 1 / 2
-            caller.tell("* a request gets stuck", call=name, late=late)
-            if late:
-                caller.later(CALL_TIMEOUT + caller.draw() * LATEST, lambda: self._late(name, call))
-            caller.point(CALL_TIMEOUT)
-        else:
-            caller.tell("* a cloud refuses", call=name, error=error)
+        error = choices[int(self._caller.draw() * len(choices))]
+        self._caller.tell("* a cloud refuses", call=name, error=error)
         raise error
+
+    def _get_stuck(self, name: str, call: Callable[[], object]) -> None:
+        """Let the request have no effect as long as anybody waits for it; and never, or later."""
+        late = self._caller.draw() < 2 / 3
+        self._caller.tell("* a request gets stuck", call=name, late=late)
+        if late:
+            self._caller.later(CALL_TIMEOUT + self._caller.draw() * LATEST, lambda: self._late(name, call))
+        self._caller.point(CALL_TIMEOUT)
+        raise TryAgainLaterError(f"{name}: no answer within {CALL_TIMEOUT:.0f} s")
 
     def _late(self, name: str, call: Callable[[], object]) -> None:
         self._caller.tell("* a stuck request comes through", call=name)

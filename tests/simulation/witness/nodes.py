@@ -37,7 +37,8 @@ class Nodes(Watcher):
     def _is_ready(self, node: Node) -> None:
         """A node is ready when it knows its set and its ready-script has done its work, and not before."""
         inside = self.universe.insides.known.get(node.server_id or "")
-        if inside is None or set(inside.members) != self._set_of(node):
+        members = self._set_of(node)
+        if inside is None or not inside.members or (members and set(inside.members) != members):
             self.complain(f"node {node.id} is ready, and was not told its set")
         elif node.script is not None and not inside.succeeded(node.script.run_id, self.now):
             self.complain(f"node {node.id} is ready, and its ready-script did not succeed")
@@ -45,8 +46,9 @@ class Nodes(Watcher):
             self.complain(f"node {node.id}: its ready-script was run {len(inside.runs)} times")
 
     def _set_of(self, node: Node) -> set[str]:
+        """Return the ids of the node's set; none if its primary is gone, and it goes next."""
         primary = self.universe.server.snapshot().nodes.get(node.set_id)
-        return {node.id} if primary is None else {primary.id, *primary.subnodes}
+        return set() if primary is None else {primary.id, *primary.subnodes}
 
     def _forgotten(self, node: Node) -> None:
         """A record goes only when its server is gone."""
