@@ -106,9 +106,7 @@ class Session:
         channel = self._transport.open_session(timeout=timeout)
         try:
             channel.exec_command(command)
-            if stdin:
-                channel.sendall(stdin)
-            channel.shutdown_write()
+            _feed(channel, stdin)
             stdout, stderr = _read_both(channel)
             return Result(channel.recv_exit_status(), stdout, stderr)
         finally:
@@ -136,6 +134,17 @@ def login_test(session: Session, timeout: float = 30) -> None:
     result = session.script("echo here", timeout)
     if result.stdout != b"here\n":
         raise RemoteError(f"{session.target}: a command did not run as it should: {result.complaint}")
+
+
+def _feed(channel: "paramiko.Channel", stdin: bytes) -> None:
+    """Give a command its input; one that has ended without reading it is judged by what it said."""
+    try:
+        if stdin:
+            channel.sendall(stdin)
+        channel.shutdown_write()
+    except OSError:
+        if not channel.closed:
+            raise
 
 
 def _read_both(channel: "paramiko.Channel") -> tuple[bytes, bytes]:

@@ -86,6 +86,13 @@ def test_a_login_without_a_shell_is_told(own_guest: Guest, key: KeyPair) -> None
     session.close()
 
 
+def test_a_command_that_does_not_read_its_input_is_judged_by_its_end(guest: Guest, key: KeyPair) -> None:
+    """Its end may come while we are still sending."""
+    session = connect(guest.target(), key, 20)
+    assert session.run("exit 3", 60, bytes(20_000_000)).exit_status == 3
+    session.close()
+
+
 def test_the_key_seen_at_first_contact_is_returned(guest: Guest, key: KeyPair) -> None:
     """With nothing pinned, the session tells which key answered, to be pinned from then on."""
     session = connect(guest.target(host_key=None), key, 20)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.run import run
 
-FEW, ALL = 40, 300
+FEW, ALL = 20, 300
 SEEDS = [*range(FEW), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(FEW, ALL))]
 
 
