@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from nodepool_lite.clouds.openstack.burst import AHEAD, HEAD_START, Burst
-from nodepool_lite.clouds.openstack.gate import FEWEST, Gate
+from nodepool_lite.clouds.openstack.gate import FEWEST, QUEUEING, Gate
 
 PATIENCE = 10.0
 
@@ -34,11 +34,21 @@ def test_who_came_first_at_the_gate_goes_first() -> None:
     for number in range(5):
         _started(threads, lambda number=number: _pass(gate, order, number))  # type: ignore[misc]
         _until(lambda number=number: len(gate._queue) == number + 1)  # type: ignore[misc]
-    gate._limit = FEWEST
+    gate._limit = 1.0
     opened.set()
     for thread in threads:
         thread.join(PATIENCE)
     assert order == [0, 1, 2, 3, 4]
+
+
+def test_calls_that_are_slow_for_whatever_reason_leave_a_few_side_by_side() -> None:
+    """On a cloud that others keep busy, one at a time would get next to nothing."""
+    clock = Clock()
+    gate = Gate(clock)
+    for seconds in (1.0, *[1.0 + QUEUEING] * 50):
+        with gate.inside(), gate.timed("POST"):
+            clock.now += seconds
+    assert gate.limit == FEWEST
 
 
 def test_the_first_servers_of_many_go_ahead_until_one_of_them_runs() -> None:
