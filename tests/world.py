@@ -1,5 +1,6 @@
 """A whole pool in one thread: the real engine, planners and executors on a simulated cloud, SSH and clock."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,20 +57,26 @@ class Journal:
 class InlineWorkers:
     """Carries out every action at once, in the caller's thread."""
 
-    def submit(self, action: Action, work: Work, done: Done) -> None:  # noqa: ARG002 - of the protocol
+    def submit(self, action: Action, work: Work, done: Done) -> bool:  # noqa: ARG002 - of the protocol
         """Do it now."""
         done(work())
+        return True
 
 
 class HeldWorkers:
     """Keeps actions until the test lets one run: a world in which the order of events is the test's."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: float = math.inf) -> None:
         self.held: list[tuple[Action, Work, Done]] = []
+        self._room = room
+        """How many actions it keeps at most."""
 
-    def submit(self, action: Action, work: Work, done: Done) -> None:
+    def submit(self, action: Action, work: Work, done: Done) -> bool:
         """Keep it."""
+        if len(self.held) >= self._room:
+            return False
         self.held.append((action, work, done))
+        return True
 
     def run(self, kind: type[Action] | None = None) -> Action:
         """Carry out the oldest held action (of `kind`)."""

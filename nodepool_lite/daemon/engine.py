@@ -36,8 +36,8 @@ REPLANS = 50
 class Workers(Protocol):
     """Where actions that take time are carried out."""
 
-    def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
-        """Start `work` elsewhere and have `done` called with its outcome."""
+    def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> bool:
+        """Start `work` elsewhere and have `done` called with its outcome; return False if there is no hand free."""
 
 
 @dataclass
@@ -177,10 +177,17 @@ class Engine:
         return list(chosen.values())
 
     def _start(self, actions: list[Action]) -> None:
+        """Start what there are hands for; the rest is planned anew when one is free, and then perhaps not wanted."""
+        full: set[str] = set()
         for action in actions:
+            if not action.long and action.lane in full:
+                continue
             with self._lock:
                 self._running[action.key] = action
-            self._workers.submit(action, self._work(action), self._done(action))
+            if not self._workers.submit(action, self._work(action), self._done(action)):
+                full.add(action.lane)
+                with self._lock:
+                    del self._running[action.key]
 
     def _work(self, action: Action) -> Callable[[], Outcome]:
         return lambda: carry_out(self._ctx, action)

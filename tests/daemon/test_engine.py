@@ -174,6 +174,24 @@ def test_a_waiting_lease_gets_the_next_ready_node(tmp_path: Path) -> None:
     assert world.records.nodes[lease.nodes[0]].state is NodeState.IN_USE
 
 
+def test_a_server_nobody_wants_any_more_is_not_asked_for_when_its_turn_comes(tmp_path: Path) -> None:
+    """The lease ends while a slow cloud is still busy with the node before: the other one is called off."""
+    world = World(make_config(min_ready=0, state_dir=tmp_path), tmp_path)
+    workers = HeldWorkers(room=1)
+    world.launcher = world.start("launcher-2", workers)
+    lease = make_lease(since=world.clock.now(), order=0, count=2)
+    world.store.create(lease)
+    held_until(world, workers, CreateServer)
+    world.store.update(world.records.leases[lease.id].to(LeaseState.ENDED, world.clock.now(), "released"))
+    world.launcher.step()
+    for _ in range(20):
+        workers.run_all()
+        world.clock.advance(1)
+        world.launcher.step()
+    assert world.cloud.calls["create_server"] == 1
+    assert world.nodes() == []
+
+
 def test_an_expired_lease_takes_its_node_with_it(tmp_path: Path) -> None:
     """The node is deleted, never returned to the pool."""
     world = World(make_config(min_ready=0, state_dir=tmp_path), tmp_path)

@@ -1,10 +1,10 @@
 """One process of the pool: the real engine in a loop, its workers, and its ends, by a kill or in good order."""
 
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodepool_lite.actions.context import Context, Outcome
 from nodepool_lite.actions.sightings import Sightings
@@ -216,28 +216,23 @@ class Workers:
     def __init__(self, process: Process, count: int) -> None:
         self._process = process
         self._count = count
-        self._jobs: dict[str, deque[tuple[Callable[[], Outcome], Callable[[Outcome], None]]]] = {}
-        self._busy: dict[str, int] = {}
+        self._busy: Counter[str] = Counter()
 
-    def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
-        """Start the work when a thread of its lane is free; long work at once."""
-        start = self._process.schedule.start
-        if action.long:
-            start(self._process, lambda: self._do(work, done))
-            return
-        self._jobs.setdefault(action.lane, deque()).append((work, done))
-        if self._busy.setdefault(action.lane, 0) < self._count:
-            self._busy[action.lane] += 1
-            start(self._process, lambda: self._serve(action.lane))
+    def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> bool:
+        """Start the work if a thread of its lane is free; long work in any case."""
+        lane = None if action.long else action.lane
+        if lane is not None and self._busy[lane] == self._count:
+            return False
+        if lane is not None:
+            self._busy[lane] += 1
+        self._process.schedule.start(self._process, lambda: self._do(lane, work, done))
+        return True
 
-    def _serve(self, lane: str) -> None:
-        while self._jobs[lane]:
-            self._do(*self._jobs[lane].popleft())
-        self._busy[lane] -= 1
-
-    def _do(self, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> Any:
+    def _do(self, lane: str | None, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
         outcome = work()
         if self._process.weather.strikes(self._process.weather.preemption):
             self._process.point(0.0)
         done(outcome)
+        if lane is not None:
+            self._busy[lane] -= 1
         self._process.wake()
