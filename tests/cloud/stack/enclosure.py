@@ -18,7 +18,7 @@ INIT = (
 """The first process: it only lasts, and inherits the daemons."""
 
 STEP = 0.05
-PATIENCE = 20.0
+PATIENCE = 60.0
 INSIDE = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -45,7 +45,10 @@ class Enclosure:
         """Make the namespaces and the wires to them."""
         taken = _wires_here()
         if taken:
-            raise CloudError(f"the interface {taken[0]} exists: another cloud runs on this host, with another home")
+            raise CloudError(
+                f"the interface {taken[0]} exists: another cloud runs on this host, with another home;"
+                f" if none does, remove it: ip link del {taken[0]}"
+            )
         unshare = subprocess.Popen(
             ["unshare", *NAMESPACES, "--fork", "--mount-proc", "/usr/bin/python3", "-c", INIT],
             stdin=subprocess.DEVNULL,
@@ -74,16 +77,19 @@ class Enclosure:
         return {**INSIDE, **{name: str(path) for name, path in ours.items()}, **_terminal()}
 
     def destroy(self) -> None:
-        """End everything inside, and return when it is gone, interfaces included."""
+        """End everything inside, and return when it is gone, interfaces included; again if it was cut short."""
         process = self.process
         if process:
             os.kill(process.pid, 9)
-        end = time.monotonic() + PATIENCE
-        while self.process or (process and _wires_here()):
-            if time.monotonic() > end:
-                raise CloudError(f"process {process.pid if process else '?'} or its interfaces do not go away")
-            time.sleep(STEP)
-        self._record.unlink(missing_ok=True)
+            end = time.monotonic() + PATIENCE
+            while process.alive:
+                if time.monotonic() > end:
+                    raise CloudError(f"process {process.pid} does not go away")
+                time.sleep(STEP)
+        if self._record.exists():
+            for name in _wires_here():  # they would last for as long as anybody looks into the namespace
+                _cut(name)
+            self._record.unlink()
 
     @staticmethod
     def _first_child(unshare: "subprocess.Popen[bytes]") -> Process:
@@ -110,6 +116,14 @@ def _connect(wire: Wire, pid: int) -> None:
     _ip("link", "add", wire.host, "type", "veth", "peer", "name", wire.inside, "netns", str(pid))
     _ip("addr", "add", f"{wire.address}/24", "dev", wire.host)
     _ip("link", "set", wire.host, "up")
+
+
+def _cut(name: str) -> None:
+    try:
+        _ip("link", "del", name)
+    except CloudError:
+        if name in _wires_here():
+            raise
 
 
 def _ip(*words: str) -> None:
