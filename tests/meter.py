@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 NAMES = {1: "create", 2: "delete", 3: "exists", 4: "get", 5: "set", 8: "children", 12: "children", 15: "create"}
 _CLOSE, _PING, _AUTH, _MULTI, _MULTI_READ = -11, 11, 100, 14, 22
@@ -19,6 +20,18 @@ _NO_OPERATIONS = {_CLOSE, _PING, _AUTH}
 _DELETE, _GET, _SET, _CHILDREN, _CHECK = 2, 4, 5, 8, 13
 _CREATE, _CREATE2, _CREATE_CONTAINER, _CREATE_TTL = 1, 15, 19, 21
 _INT, _LONG, _BOOL = 4, 8, 1
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One moment: what had been asked until then."""
+
+    calls: int
+    """Of a cloud."""
+    operations: int
+    """Of ZooKeeper."""
+    at: float
+    """Monotonic seconds."""
 
 
 class Meter:
@@ -83,7 +96,8 @@ def operations(request: bytes) -> list[str]:
         return []
     if kind not in {_MULTI, _MULTI_READ}:
         return [NAMES.get(kind, str(kind))]
-    found, offset = [], 2 * _INT
+    found: list[str] = []
+    offset = 2 * _INT
     while True:
         kind, done = struct.unpack_from(">i?", request, offset)
         if done:
@@ -112,14 +126,19 @@ def _after(kind: int, request: bytes, offset: int) -> int:
 
 
 def _past_buffer(request: bytes, offset: int) -> int:
-    (length,) = struct.unpack_from(">i", request, offset)
+    length: int = struct.unpack_from(">i", request, offset)[0]
     return offset + _INT + max(0, length)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while block := await reader.read(1 << 16):
-            writer.write(block)
+    """Hand on one answer after the other, over TLS in a record of its own each, as ZooKeeper does.
+
+    kazoo waits for its socket to be readable, and does not see what TLS has decrypted together with an answer before.
+    """
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        while True:
+            head = await reader.readexactly(_INT)
+            writer.write(head + await reader.readexactly(int.from_bytes(head)))
             await writer.drain()
     writer.close()
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.common import table
-from benchmarks.openstack.contender import Contender
+from benchmarks.contender import Contender
 from benchmarks.openstack.lite import lite
 from benchmarks.openstack.measure import Figures, measure, middle
 from benchmarks.openstack.nodepool import nodepool
@@ -66,7 +66,7 @@ def _rows(place: Stage, count: int, one: float, options: argparse.Namespace) -> 
     """Measure all contenders in turn, as often as asked for, and yield a row for each."""
     found: dict[str, list[Figures]] = {}
     for _ in range(options.runs):
-        for contender in _contenders(options.contenders, options.threads):
+        for contender in _contenders(place, options.contenders, options.threads):
             figures = measure(contender, place, count)
             print(f"{count} nodes, {contender.name}: all ready after {figures.ready:.1f} s", flush=True)
             found.setdefault(contender.name, []).append(figures)
@@ -79,14 +79,14 @@ def _rows(place: Stage, count: int, one: float, options: argparse.Namespace) -> 
             yield _row(count, name, figures, ceiling, one)
 
 
-def _contenders(names: Iterable[str], threads: Iterable[int]) -> Iterator[Contender]:
+def _contenders(place: Stage, names: Iterable[str], threads: Iterable[int]) -> Iterator[Contender]:
     for name in names:
         if name == RAW:
-            yield from (Contender(f"{RAW}, {number} threads", partial(raw, threads=number)) for number in threads)
+            yield from (Contender(f"{RAW}, {number} threads", partial(raw, place, number)) for number in threads)
         elif name == NODEPOOL:
-            yield Contender("Nodepool 11.0.0", nodepool)
+            yield Contender("Nodepool 11.0.0", partial(nodepool, place))
         else:
-            yield Contender("nodepool-lite", lite)
+            yield Contender("nodepool-lite", partial(lite, place))
 
 
 def _row(count: int, name: str, figures: Figures, ceiling: float | None, one: float) -> Sequence[str]:

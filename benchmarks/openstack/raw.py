@@ -11,7 +11,8 @@ from typing import Any
 
 from openstack.connection import Connection
 
-from tests.cloud.many import Mark, Stage
+from tests.cloud.many import Stage
+from tests.meter import Mark
 
 MICROVERSION = "2.90"
 SINGLES = 5

@@ -23,7 +23,7 @@ from nodepool_lite.model.node import NodeState
 from tests.cloud.proxy import FaultProxy
 from tests.cloud.way import UPSTREAMS, Tally, entry_through
 from tests.machine.pool import RealPool
-from tests.meter import Meter
+from tests.meter import Mark, Meter
 from tests.zookeeper import open_zookeeper
 
 CONFIG = """
@@ -53,16 +53,6 @@ SECONDS_A_SERVER = 5.0
 
 
 @dataclass(frozen=True)
-class Mark:
-    """One moment: what had been asked until then."""
-
-    calls: int
-    operations: int
-    at: float
-    """Monotonic seconds."""
-
-
-@dataclass(frozen=True)
 class Stage:
     """A cloud behind a counting proxy, and a ZooKeeper: pools are run here one after the other."""
 
@@ -73,10 +63,10 @@ class Stage:
     entry: Mapping[str, Any]
     """How clouds.yaml says that project `one` is reached, without the proxy."""
 
-    def tally(self, since: Mark) -> Tally:
+    def tally(self, since: Mark, until: Mark | None = None) -> Tally:
         """Count the calls since a moment."""
         with self.proxy.lock:
-            return Tally.of(self.proxy.calls[since.calls :])
+            return Tally.of(self.proxy.calls[since.calls : None if until is None else until.calls])
 
     def connect(self) -> Connection:
         """Return a way to the cloud past the proxy."""

@@ -5,14 +5,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.cloud.many import Mark, Stage
+from tests.meter import Mark
 
 
 class Running(Protocol):
-    """One contender at work on a stage, with nothing asked of it yet."""
+    """One contender at work, with nothing asked of it yet."""
 
     pause: float
-    """Seconds between two looks at it: looks at records cost nothing, looks at the cloud do."""
+    """Seconds between two looks at it, at least: looks at records cost little, looks at a cloud do not."""
 
     @property
     def pid(self) -> int | None:
@@ -42,4 +42,4 @@ class Contender:
     """One line of the table."""
 
     name: str
-    run: Callable[[Stage], AbstractContextManager[Running]]
+    run: Callable[[], AbstractContextManager[Running]]
