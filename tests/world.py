@@ -57,10 +57,13 @@ class Journal:
 class InlineWorkers:
     """Carries out every action at once, in the caller's thread."""
 
-    def submit(self, action: Action, work: Work, done: Done) -> bool:  # noqa: ARG002 - of the protocol
+    def submit(self, action: Action, work: Work, done: Done) -> None:  # noqa: ARG002 - of the protocol
         """Do it now."""
         done(work())
-        return True
+
+    def recall(self) -> list[Action]:
+        """Nothing waits."""
+        return []
 
 
 class HeldWorkers:
@@ -68,15 +71,21 @@ class HeldWorkers:
 
     def __init__(self, room: float = math.inf) -> None:
         self.held: list[tuple[Action, Work, Done]] = []
+        """Those for which there was room: they have begun."""
+        self._waiting: list[Action] = []
         self._room = room
-        """How many actions it keeps at most."""
 
-    def submit(self, action: Action, work: Work, done: Done) -> bool:
+    def submit(self, action: Action, work: Work, done: Done) -> None:
         """Keep it."""
-        if len(self.held) >= self._room:
-            return False
-        self.held.append((action, work, done))
-        return True
+        if len(self.held) < self._room:
+            self.held.append((action, work, done))
+        else:
+            self._waiting.append(action)
+
+    def recall(self) -> list[Action]:
+        """Give back those for which there was no room."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
 
     def run(self, kind: type[Action] | None = None) -> Action:
         """Carry out the oldest held action (of `kind`)."""

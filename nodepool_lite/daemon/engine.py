@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -36,8 +36,11 @@ REPLANS = 50
 class Workers(Protocol):
     """Where actions that take time are carried out."""
 
-    def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> bool:
-        """Start `work` elsewhere and have `done` called with its outcome; return False if there is no hand free."""
+    def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
+        """Start `work` elsewhere, as soon as a hand is free, and have `done` called with its outcome."""
+
+    def recall(self) -> Iterable[Action]:
+        """Take back what was submitted and not begun, and return it."""
 
 
 @dataclass
@@ -109,6 +112,7 @@ class Engine:
         for _ in range(REPLANS):
             now = self._ctx.clock.now()
             self._mind_the_clock(now)
+            self._recall()
             view = self._view(now)
             if self._plan is None or not self._plan.holds(view, now):
                 self._plan = Plan.made(view, now)
@@ -177,17 +181,17 @@ class Engine:
         return list(chosen.values())
 
     def _start(self, actions: list[Action]) -> None:
-        """Start what there are hands for; the rest is planned anew when one is free, and then perhaps not wanted."""
-        full: set[str] = set()
         for action in actions:
-            if not action.long and action.lane in full:
-                continue
             with self._lock:
                 self._running[action.key] = action
-            if not self._workers.submit(action, self._work(action), self._done(action)):
-                full.add(action.lane)
-                with self._lock:
-                    del self._running[action.key]
+            self._workers.submit(action, self._work(action), self._done(action))
+
+    def _recall(self) -> None:
+        """Take back what waits for a hand: it is decided on anew, and then perhaps not wanted any more."""
+        waiting = self._workers.recall()
+        with self._lock:
+            for action in waiting:
+                del self._running[action.key]
 
     def _work(self, action: Action) -> Callable[[], Outcome]:
         return lambda: carry_out(self._ctx, action)

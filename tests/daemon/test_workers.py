@@ -27,8 +27,8 @@ class Bench:
         self.begun: list[str] = []
         self.ended: list[str] = []
 
-    def submit(self, action: Action, name: str, *, waits: bool = False) -> bool:
-        """Hand in work of that name; tell whether it was taken."""
+    def submit(self, action: Action, name: str, *, waits: bool = False) -> None:
+        """Hand in work of that name."""
 
         def work() -> Outcome:
             self.begun.append(name)
@@ -37,7 +37,7 @@ class Bench:
                 self.gate.wait(PATIENCE)
             return DONE
 
-        return self.workers.submit(action, work, lambda _outcome: self.ended.append(name))
+        self.workers.submit(action, work, lambda _outcome: self.ended.append(name))
 
     def await_ends(self, count: int) -> None:
         """Wait until that many pieces of work have told the loop."""
@@ -61,15 +61,32 @@ def test_each_piece_of_work_tells_its_outcome_and_then_wakes_the_loop(bench: Ben
     assert bench.ended == ["one"]
 
 
-def test_work_beyond_the_bound_is_refused_until_a_thread_is_free(bench: Bench) -> None:
-    """Who woke the loop has a hand free again."""
-    taken = [bench.submit(LOGIN, str(number), waits=True) for number in range(4)]
-    assert taken == [True, True, False, False]
+def test_work_beyond_the_bound_waits_for_a_thread(bench: Bench) -> None:
+    """And is done when one is free."""
+    for number in range(5):
+        bench.submit(LOGIN, str(number), waits=True)
+    for _ in range(2):
+        assert bench.started.acquire(timeout=PATIENCE)
+    assert sorted(bench.begun) == ["0", "1"]
+    bench.gate.set()
+    bench.await_ends(5)
+    assert sorted(bench.ended) == ["0", "1", "2", "3", "4"]
+
+
+def test_what_waits_for_a_thread_can_be_recalled_and_is_not_begun(bench: Bench) -> None:
+    """What has begun goes on."""
+    for number in range(2):
+        bench.submit(LOGIN, str(number), waits=True)
+        assert bench.started.acquire(timeout=PATIENCE)
+    waiting = TestLogin(at=0, node="0000000002", version=0)
+    bench.submit(waiting, "recalled")
+    assert bench.workers.recall() == [waiting]
+    assert bench.workers.recall() == []
     bench.gate.set()
     bench.await_ends(2)
-    assert [bench.submit(LOGIN, str(number)) for number in (4, 5)] == [True, True]
-    bench.await_ends(2)
-    assert sorted(bench.ended) == ["0", "1", "4", "5"]
+    bench.submit(LOGIN, "later")
+    bench.await_ends(1)
+    assert sorted(bench.ended) == ["0", "1", "later"]
 
 
 def test_nodes_that_do_not_answer_keep_no_thread_from_the_clouds(bench: Bench) -> None:

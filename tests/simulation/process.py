@@ -1,6 +1,6 @@
 """One process of the pool: the real engine in a loop, its workers, and its ends, by a kill or in good order."""
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from nodepool_lite.config.settings import Config
 from nodepool_lite.daemon.engine import Engine, Facts
 from nodepool_lite.daemon.leadership import Leadership, candidacies
 from nodepool_lite.daemon.membership import Membership
+from nodepool_lite.daemon.workers import Job
 from nodepool_lite.model.errors import NodepoolError
 from nodepool_lite.plan.actions import Action
 from tests.simulation.insides import InsideReach
@@ -216,23 +217,35 @@ class Workers:
     def __init__(self, process: Process, count: int) -> None:
         self._process = process
         self._count = count
+        self._jobs: dict[str, deque[Job]] = defaultdict(deque)
         self._busy: Counter[str] = Counter()
 
-    def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> bool:
-        """Start the work if a thread of its lane is free; long work in any case."""
-        lane = None if action.long else action.lane
-        if lane is not None and self._busy[lane] == self._count:
-            return False
-        if lane is not None:
-            self._busy[lane] += 1
-        self._process.schedule.start(self._process, lambda: self._do(lane, work, done))
-        return True
+    def submit(self, action: Action, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
+        """Start the work when a thread of its lane is free; long work at once."""
+        start = self._process.schedule.start
+        if action.long:
+            start(self._process, lambda: self._do((action, work, done)))
+            return
+        self._jobs[action.lane].append((action, work, done))
+        if self._busy[action.lane] < self._count:
+            self._busy[action.lane] += 1
+            start(self._process, lambda: self._serve(action.lane))
 
-    def _do(self, lane: str | None, work: Callable[[], Outcome], done: Callable[[Outcome], None]) -> None:
+    def recall(self) -> list[Action]:
+        """Take back what no thread has begun."""
+        waiting = [action for jobs in self._jobs.values() for action, _, _ in jobs]
+        self._jobs.clear()
+        return waiting
+
+    def _serve(self, lane: str) -> None:
+        while self._jobs[lane]:
+            self._do(self._jobs[lane].popleft())
+        self._busy[lane] -= 1
+
+    def _do(self, job: Job) -> None:
+        _, work, done = job
         outcome = work()
         if self._process.weather.strikes(self._process.weather.preemption):
             self._process.point(0.0)
         done(outcome)
-        if lane is not None:
-            self._busy[lane] -= 1
         self._process.wake()
