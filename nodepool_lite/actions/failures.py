@@ -36,7 +36,7 @@ def fail_node(ctx: Context, node: Node, reason: str, *, counts: bool = True, wai
             ctx.store.transact([failed, *writes])
             break
         except StoreConflictError:
-            known = ctx.store.snapshot().nodes.get(node.id)
+            known = ctx.store.find(Node, node.id)
             if not writes or known is None or known.version != node.version:
                 raise  # not only another failure's back-off
     else:
@@ -63,7 +63,7 @@ def _backoff(ctx: Context, node: Node, reason: str, now: float, wait: Wait) -> l
     if provider is None or shape is None:
         return []
     name = shape.backoff_id
-    before = ctx.store.snapshot().backoffs.get(name)
+    before = ctx.store.find(Backoff, name)
     after = grown(
         before,
         name,

@@ -20,6 +20,7 @@ from nodepool_lite.model.errors import (
     TryAgainLaterError,
 )
 from nodepool_lite.model.image import Build, BuildState, ImageFile, Upload, UploadState
+from nodepool_lite.model.pool import Backoff, Request
 from nodepool_lite.plan import uploads
 from nodepool_lite.plan.actions import StartBuild, StartUpload
 from nodepool_lite.plan.backoff import BUILD_FIRST, BUILD_LIMIT, grown
@@ -124,7 +125,7 @@ def _record_build(ctx: Context, diskimage: Diskimage, action: StartBuild, finger
     build = ctx.store.create_numbered(build, under=diskimage.name)
     build = build.but(log=str(config.build_log_dir / f"{build.name}.log"))
     writes = [Write("update", build)]
-    request = ctx.store.snapshot().requests.get(action.request)
+    request = ctx.store.find(Request, action.request)
     if request is not None:
         writes.append(Write("delete", request))
     ctx.store.transact(writes)
@@ -148,7 +149,7 @@ def _phase(ctx: Context, build_id: str, phase: str) -> None:
 
 def _unfinished(ctx: Context, build_id: str) -> Build | None:
     """Return the build if it is on record as being built."""
-    build = ctx.store.snapshot().builds.get(build_id)
+    build = ctx.store.find(Build, build_id)
     return build if build is not None and build.state is BuildState.BUILDING else None
 
 
@@ -159,7 +160,7 @@ def _build_ready(ctx: Context, made: Build, files: tuple[ImageFile, ...]) -> Non
         remove_files(ctx, made)
         return
     writes = [Write("update", build.to(BuildState.READY, now, "built", files=files, phase=""))]
-    backoff = ctx.store.snapshot().backoffs.get(f"build/{build.diskimage}")
+    backoff = ctx.store.find(Backoff, f"build/{build.diskimage}")
     if backoff is not None:
         writes.append(Write("delete", backoff))
     ctx.store.transact(writes)
@@ -172,7 +173,7 @@ def _build_failed(ctx: Context, build_id: str, reason: str) -> None:
     if build is None:
         return
     name = f"build/{build.diskimage}"
-    before = ctx.store.snapshot().backoffs.get(name)
+    before = ctx.store.find(Backoff, name)
     after = grown(before, name, reason, now, fingerprint=build.fingerprint, first=BUILD_FIRST, limit=BUILD_LIMIT)
     ctx.store.transact(
         [
@@ -200,7 +201,7 @@ def _record_upload(ctx: Context, build: Build, provider: Provider, image_format:
         username=build.username,
     )
     writes = [Write("create", upload)]
-    wish = ctx.store.snapshot().requests.get(request)
+    wish = ctx.store.find(Request, request)
     if wish is not None:
         writes.append(Write("delete", wish))
         kept = tuple(each for each in build.withdrawn if each != provider.name)
@@ -239,7 +240,7 @@ class _Progress:
     def __call__(self, percent: int) -> None:
         if self._ctx.stop.is_set():
             raise TryAgainLaterError("the upload was interrupted: the builder stops")
-        upload = self._ctx.store.snapshot().uploads.get(self._upload_id)
+        upload = self._ctx.store.find(Upload, self._upload_id)
         if upload is None or upload.state is not UploadState.UPLOADING:
             raise TryAgainLaterError("the upload is not wanted any more")
         if percent < upload.progress + 10:

@@ -20,6 +20,7 @@ from nodepool_lite.model.errors import (
     TryAgainLaterError,
     VerifyError,
 )
+from nodepool_lite.model.image import Build
 from nodepool_lite.model.node import Node, NodeState, ScriptRun
 from nodepool_lite.plan.actions import (
     CheckNode,
@@ -42,7 +43,7 @@ ADDRESS_PAUSE = 2.0
 
 def current(ctx: Context, action: NodeAction) -> Node | None:
     """Return the node, if its record is still the one that the action was decided on."""
-    node = ctx.store.snapshot().nodes.get(action.node)
+    node = ctx.store.find(Node, action.node)
     return node if node is not None and node.version == action.version else None
 
 
@@ -225,7 +226,7 @@ def _remember(ctx: Context, node: Node, error: CloudError) -> None:
 
 def _takes_host_key(ctx: Context, node: Node, provider: Provider, settings: PoolLabel) -> bool:
     """Tell whether the node's server takes the host key that we make: by its image, its config drive and user data."""
-    build = ctx.store.snapshot().builds.get(node.build)
+    build = ctx.store.find(Build, node.build)
     takes = build is None or build.takes_host_key
     return takes and _config_drive(provider, settings) and is_combinable(settings.userdata)
 

@@ -10,6 +10,7 @@ from nodepool_lite.actions.verifying import CHECK_PAUSE, CHECK_TRIES, script_env
 from nodepool_lite.config.scripts import label_files
 from nodepool_lite.model.errors import AccessError, HostKeyMismatchError, RemoteError, ScriptFileError, VerifyError
 from nodepool_lite.model.node import Node, NodeState, ScriptRun
+from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import Prepare
 from nodepool_lite.store.base import Write
 
@@ -121,7 +122,7 @@ def _ready(ctx: Context, node: Node, reason: str, **changes: object) -> None:
     """The node is ready; what kept its label waiting at this provider is over."""
     now = ctx.clock.now()
     writes = [Write("update", node.to(NodeState.READY, now, reason, **changes))]
-    backoff = ctx.store.snapshot().backoffs.get(f"launch/{node.label}@{node.provider}")
+    backoff = ctx.store.find(Backoff, f"launch/{node.label}@{node.provider}")
     if backoff is not None:
         writes.append(Write("delete", backoff))
     ctx.store.transact(writes)

@@ -31,7 +31,7 @@ def list_servers(ctx: Context, action: ListServers) -> Outcome:
         _silent(ctx, provider, str(error))
         return paced(ctx, f"provider/{provider.name}", str(error))
     ctx.sightings.saw_servers(action.provider, servers, quota, asked, poll=driver.poll_interval, needs=needs)
-    backoff = ctx.store.snapshot().backoffs.get(f"provider/{action.provider}")
+    backoff = ctx.store.find(Backoff, f"provider/{action.provider}")
     if backoff is not None:
         ctx.store.delete(backoff)
         ctx.log.info("provider.answers", provider=action.provider)
@@ -67,7 +67,7 @@ def _impossible(ctx: Context, provider: Provider, pool: str, label: str, reason:
     if source is None or source.backoff_id in ctx.store.snapshot().unreadable(Backoff):
         return
     now = ctx.clock.now()
-    before = ctx.store.snapshot().backoffs.get(source.backoff_id)
+    before = ctx.store.find(Backoff, source.backoff_id)
     after = Backoff(
         id=source.backoff_id,
         failures=1,
@@ -88,7 +88,7 @@ def _impossible(ctx: Context, provider: Provider, pool: str, label: str, reason:
 def _possible(ctx: Context, provider: Provider, pool: str, label: str) -> None:
     """Forget what an earlier look found wrong; what a launch found out stays."""
     source = config_source(ctx.config(), label, provider.name, pool)
-    backoff = None if source is None else ctx.store.snapshot().backoffs.get(source.backoff_id)
+    backoff = None if source is None else ctx.store.find(Backoff, source.backoff_id)
     if source is not None and backoff is not None and backoff.looked and backoff.fingerprint == source.fingerprint:
         ctx.store.delete(backoff)
         ctx.log.info("label.possible", label=label, provider=provider.name)
@@ -97,7 +97,7 @@ def _possible(ctx: Context, provider: Provider, pool: str, label: str) -> None:
 def _silent(ctx: Context, provider: Provider, reason: str) -> None:
     """Record that a provider does not answer, and when to try again."""
     name = f"provider/{provider.name}"
-    before = ctx.store.snapshot().backoffs.get(name)
+    before = ctx.store.find(Backoff, name)
     after = grown(
         before,
         name,

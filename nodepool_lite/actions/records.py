@@ -6,6 +6,7 @@ from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.actions.nodes import current
 from nodepool_lite.model.lease import Lease
 from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.model.pool import Backoff, Request
 from nodepool_lite.plan.actions import (
     DropRequest,
     DropServer,
@@ -116,7 +117,7 @@ def _server_gone(ctx: Context, node: Node) -> None:
 
 def forget_backoff(ctx: Context, action: ForgetBackoff) -> Outcome:
     """Remove a back-off that speaks of a configuration that is gone."""
-    backoff = ctx.store.snapshot().backoffs.get(action.backoff)
+    backoff = ctx.store.find(Backoff, action.backoff)
     if backoff is not None:
         ctx.store.delete(backoff)
     return DONE
@@ -124,7 +125,7 @@ def forget_backoff(ctx: Context, action: ForgetBackoff) -> Outcome:
 
 def drop_request(ctx: Context, action: DropRequest) -> Outcome:
     """Remove a person's wish that cannot or need not be fulfilled."""
-    request = ctx.store.snapshot().requests.get(action.request)
+    request = ctx.store.find(Request, action.request)
     if request is not None:
         ctx.store.delete(request)
         ctx.log.info("request.dropped", diskimage=request.diskimage, reason=action.why)
@@ -133,7 +134,7 @@ def drop_request(ctx: Context, action: DropRequest) -> Outcome:
 
 def _current(ctx: Context, action: LeaseAction) -> Lease | None:
     """Return the lease, if its record is still the one that the action was decided on."""
-    lease = ctx.store.snapshot().leases.get(action.lease)
+    lease = ctx.store.find(Lease, action.lease)
     return lease if lease is not None and lease.version == action.version else None
 
 

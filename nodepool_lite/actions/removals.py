@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
-from nodepool_lite.model.image import Build, BuildState, UploadState
+from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.plan.actions import (
     DeleteAlienImage,
     DeleteBuild,
@@ -21,7 +21,7 @@ def fail_build(ctx: Context, action: FailBuild) -> Outcome:
 
     What it left on another host is for that host's own builder to remove, when there is one again.
     """
-    build = ctx.store.snapshot().builds.get(action.build)
+    build = ctx.store.find(Build, action.build)
     if build is not None and build.state is BuildState.BUILDING:
         ours = build.builder == ctx.host
         if ours:
@@ -34,7 +34,7 @@ def fail_build(ctx: Context, action: FailBuild) -> Outcome:
 
 def retire_build(ctx: Context, action: RetireBuild) -> Outcome:
     """Mark a build for deletion."""
-    build = ctx.store.snapshot().builds.get(action.build)
+    build = ctx.store.find(Build, action.build)
     if build is not None and build.state in {BuildState.READY, BuildState.FAILED}:
         ctx.store.update(build.to(BuildState.DELETING, ctx.clock.now(), action.why))
         ctx.log.info("build.retired", build=build.name, reason=action.why)
@@ -43,7 +43,7 @@ def retire_build(ctx: Context, action: RetireBuild) -> Outcome:
 
 def delete_build(ctx: Context, action: DeleteBuild) -> Outcome:
     """Remove the build's files (its log stays until newer ones push it out), and then its record."""
-    build = ctx.store.snapshot().builds.get(action.build)
+    build = ctx.store.find(Build, action.build)
     if build is None or build.state is not BuildState.DELETING:
         return DONE
     remove_files(ctx, build)
@@ -62,7 +62,7 @@ def remove_files(ctx: Context, build: Build) -> None:
 
 def fail_upload(ctx: Context, action: FailUpload) -> Outcome:
     """Record that an upload was interrupted, or its image lost; it will be deleted and tried again."""
-    upload = ctx.store.snapshot().uploads.get(action.upload)
+    upload = ctx.store.find(Upload, action.upload)
     if upload is not None and upload.state in {UploadState.UPLOADING, UploadState.READY}:
         ctx.store.update(upload.to(UploadState.FAILED, ctx.clock.now(), action.why, error=action.why))
         ctx.log.warning("upload.failed", upload=upload.name, reason=action.why)
@@ -71,7 +71,7 @@ def fail_upload(ctx: Context, action: FailUpload) -> Outcome:
 
 def retire_upload(ctx: Context, action: RetireUpload) -> Outcome:
     """Mark an upload for deletion."""
-    upload = ctx.store.snapshot().uploads.get(action.upload)
+    upload = ctx.store.find(Upload, action.upload)
     if upload is not None and upload.state in {UploadState.READY, UploadState.FAILED}:
         ctx.store.update(upload.to(UploadState.DELETING, ctx.clock.now(), action.why))
         ctx.log.info("upload.retired", upload=upload.name, reason=action.why)
@@ -80,7 +80,7 @@ def retire_upload(ctx: Context, action: RetireUpload) -> Outcome:
 
 def delete_upload(ctx: Context, action: DeleteUpload) -> Outcome:
     """Delete the image at the provider (also one whose id was never recorded), and then the record."""
-    upload = ctx.store.snapshot().uploads.get(action.upload)
+    upload = ctx.store.find(Upload, action.upload)
     if upload is None or upload.state is not UploadState.DELETING:
         return DONE
     driver = ctx.driver(upload.provider)

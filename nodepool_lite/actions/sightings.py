@@ -16,10 +16,15 @@ class Sightings:
         self._clouds: dict[str, CloudView] = {}
         self._checked: dict[str, float] = {}
         self._answered: dict[str, float] = {}
+        self._gone: set[str] = set()
+        """Servers and images that are known to be gone, and perhaps still in `_clouds`."""
+        self._ending: dict[tuple[str, str], float] = {}
+        """(provider, server) whose end was asked for, and when, if `_clouds` does not say so yet."""
 
     def clouds(self) -> Mapping[str, CloudView]:
         """Return what each provider said last."""
         with self._lock:
+            self._catch_up()
             return dict(self._clouds)
 
     def checked(self) -> Mapping[str, float]:
@@ -39,6 +44,7 @@ class Sightings:
     ) -> None:
         """Remember a server list that was asked for at `asked`; `poll` is the driver's interval in seconds."""
         with self._lock:
+            self._catch_up()
             before = self._clouds.get(provider, CloudView())
             stale = before.stale if before.stale is not None and before.stale > asked else None
             since = {server.id: before.since.get(server.id, asked) for server in servers}
@@ -58,6 +64,7 @@ class Sightings:
     def saw_images(self, provider: str, images: Sequence[Image], asked: float) -> None:
         """Remember an image list that was asked for at `asked`."""
         with self._lock:
+            self._catch_up()
             before = self._clouds.get(provider, CloudView())
             found = {image.id: image for image in images}
             since = {image_id: before.images_since.get(image_id, asked) for image_id in found}
@@ -69,10 +76,7 @@ class Sightings:
         What the pool ended itself is no alien, neither here nor at another provider that is a door to the same cloud.
         """
         with self._lock:
-            for provider, cloud in self._clouds.items():
-                servers = {key: each for key, each in cloud.servers.items() if key not in things}
-                images = {key: each for key, each in cloud.images.items() if key not in things}
-                self._clouds[provider] = replace(cloud, servers=servers, images=images)
+            self._gone.update(things)
 
     def swept(self, provider: str, began: float) -> None:
         """Remember when left-overs were last looked for."""
@@ -87,8 +91,7 @@ class Sightings:
     def asked_end(self, provider: str, server: str, now: float) -> None:
         """Remember that the provider took the request to delete a server."""
         with self._lock:
-            before = self._clouds.get(provider, CloudView())
-            self._clouds[provider] = replace(before, ending={**before.ending, server: now})
+            self._ending[provider, server] = now
 
     def answered(self) -> Mapping[str, float]:
         """Return when the cloud last answered a request for each node's server, in epoch seconds."""
@@ -110,6 +113,7 @@ class Sightings:
         with self._lock:
             self._checked = {key: value for key, value in self._checked.items() if value < moment}
             self._answered = {key: value for key, value in self._answered.items() if value < moment}
+            self._catch_up()
             self._clouds = {key: cloud for key, cloud in self._clouds.items() if _latest(cloud) < moment}
 
     def keep(self, nodes: frozenset[str], providers: frozenset[str]) -> None:
@@ -117,7 +121,22 @@ class Sightings:
         with self._lock:
             self._checked = {key: value for key, value in self._checked.items() if key in nodes}
             self._answered = {key: value for key, value in self._answered.items() if key in nodes}
+            self._catch_up()
             self._clouds = {key: value for key, value in self._clouds.items() if key in providers}
+
+    def _catch_up(self) -> None:
+        """Put into the views what was said of single servers and images: once for many, each view is a copy."""
+        for provider in dict.fromkeys(provider for provider, _ in self._ending):
+            before = self._clouds.get(provider, CloudView())
+            fresh = {server: moment for (at, server), moment in self._ending.items() if at == provider}
+            self._clouds[provider] = replace(before, ending={**before.ending, **fresh})
+        self._ending.clear()
+        if self._gone:
+            for provider, cloud in self._clouds.items():
+                servers = {key: each for key, each in cloud.servers.items() if key not in self._gone}
+                images = {key: each for key, each in cloud.images.items() if key not in self._gone}
+                self._clouds[provider] = replace(cloud, servers=servers, images=images)
+            self._gone.clear()
 
 
 def _latest(cloud: CloudView) -> float:

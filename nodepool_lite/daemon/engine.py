@@ -79,6 +79,8 @@ class Engine:
         """How it stands after the last step, in one sentence, for people."""
         self.notice = ""
         """What keeps this process from leading, and what is wanted and has had no room for a while, and why."""
+        self.thought = 0.0
+        """Seconds that the last step spent on looking and deciding, and not on doing."""
         self._crowded = ""
         self._stuck, self._looked = "", 0.0
         """What had no room when that was last looked at, and when that was."""
@@ -107,6 +109,7 @@ class Engine:
             return self._ctx.clock.now() + CRASH_PAUSE
 
     def _step(self) -> float | None:
+        self.thought = 0.0
         self._leadership.campaign()
         before: Snapshot | None = None
         for _ in range(REPLANS):
@@ -116,6 +119,7 @@ class Engine:
             view = self._view(now)
             if self._plan is None or not self._plan.holds(view, now):
                 self._plan = Plan.made(view, now)
+            self.thought += max(0.0, self._ctx.clock.now() - now)
             actions = self._plan.actions
             due = self._due(actions, view.running, now)
             self._start([action for action in due if not action.inline])

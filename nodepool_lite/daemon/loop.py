@@ -2,6 +2,7 @@
 
 import os
 import select
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,11 @@ from nodepool_lite.store.base import Store
 
 FILE_CHECK = 2.0
 """Seconds between two looks at the configuration file, which nobody announces changes of."""
+
+QUICK = 0.005
+"""Seconds of deciding after which no pause is needed."""
+LONGEST_BREATH = 0.25
+"""Seconds for which news waits at most, to be dealt with together."""
 
 
 class Loop:
@@ -62,10 +68,19 @@ class Loop:
             if store.connected:
                 self._announce(member, engine.notice)
             deadline = engine.step()
+            self._breathe(engine.thought)
             self._notifier.alive()
             self._notifier.status(engine.why)
             look = self._checked + FILE_CHECK
             self._sleep(look if deadline is None else min(look, deadline))
+
+    def _breathe(self, thought: float) -> None:
+        """Let others have the processor for as long as it took to decide, if that was long: news gathers meanwhile.
+
+        So the share of the time that is spent on deciding has a limit, however many nodes there are.
+        """
+        if thought > QUICK:
+            time.sleep(min(thought, LONGEST_BREATH))
 
     def _sleep(self, deadline: float) -> None:
         """Block until woken or the deadline, for as long as looks at the file and signs of life allow."""

@@ -12,8 +12,12 @@ from nodepool_lite.plan.view import View
 
 UNRECORDED = 60.0
 """Seconds after a failure until the next attempt where the record of its back-off cannot be read."""
-BATCH = 50
-"""Nodes recorded by one plan: the next one follows at once, and what is on record can be worked on meanwhile."""
+BATCH, GROWTH, LARGEST_BATCH = 50, 10, 250
+"""Nodes recorded by one plan: 50, or a tenth of what there is, up to 250.
+
+The next plan follows at once, and what is on record can be worked on meanwhile; a plan that looks at more nodes records
+more of them, so that the work of planning grows no faster than the pool.
+"""
 
 
 def launches(view: View, ways: Sequence[Source], wanted: Sequence[Demand], now: float) -> Iterator[Launch]:
@@ -30,6 +34,7 @@ def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], no
     room = occupied(view, ways)
     by_label = _grouped(ways)
     stuck: set[str] = set()
+    batch = min(max(BATCH, len(view.records.nodes) // GROWTH), LARGEST_BATCH)
     lacking = sum(1 for demand in wanted if demand.missing)
     found: list[Placement] = []
     for label in turns(wanted, view.records.leases.values()):
@@ -43,7 +48,7 @@ def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], no
             continue
         found.append(_placement(choice))
         room.add(view, choice)
-        if len(found) == BATCH:
+        if len(found) == batch:
             break
     return tuple(found)
 

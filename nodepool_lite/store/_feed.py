@@ -13,8 +13,9 @@ from nodepool_lite.store._link import UNREACHABLE, Link, Reply
 from nodepool_lite.store._mirror import Mirror
 from nodepool_lite.store._parts import Part
 from nodepool_lite.store._subscribers import Subscribers
+from nodepool_lite.store._view import View
 from nodepool_lite.store._wire import AddWatch, ReadBatch, Root, Transaction, Written, create_folder
-from nodepool_lite.store.base import PATHS, Snapshot
+from nodepool_lite.store.base import PATHS, R, Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -58,11 +59,19 @@ class Feed:
 
     def snapshot(self) -> Snapshot:
         """Return the view."""
+        with self._lock:
+            return self._view().snapshot()
+
+    def find(self, kind: type[R], record_id: str) -> R | None:
+        """Return what the view says of one record."""
+        with self._lock:
+            return self._view().get(kind, record_id)
+
+    def _view(self) -> View:
         if self._mirror is None:
             raise RuntimeError("this store was opened without a watch and has no view: use read()")
-        with self._lock:
-            self.check()
-            return self._mirror.view.snapshot()
+        self.check()
+        return self._mirror.view
 
     def send(self, parts: Sequence[Part]) -> Reply:
         """Send a transaction; its outcome is in the view before the reply says that it is done."""

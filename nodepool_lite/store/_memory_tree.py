@@ -9,7 +9,7 @@ from nodepool_lite.model.record import Record
 from nodepool_lite.store._codec import path_of, stored
 from nodepool_lite.store._tree import Znode, absorb, kind_and_id
 from nodepool_lite.store._view import View
-from nodepool_lite.store.base import EPHEMERAL, PATHS, Snapshot, Write
+from nodepool_lite.store.base import EPHEMERAL, PATHS, R, Snapshot, Write
 
 Key = tuple[type[Record], str]
 
@@ -28,6 +28,11 @@ class MemoryTree:
         """Return everything at this moment."""
         with self._lock:
             return self._view.snapshot()
+
+    def find(self, kind: type[R], record_id: str) -> R | None:
+        """Return one record, if it is there."""
+        with self._lock:
+            return self._view.get(kind, record_id)
 
     def commit(self, session: str, writes: Sequence[Write]) -> tuple[Record, ...]:
         """Do all writes or none, as one transaction of `session`; raises StoreConflictError."""

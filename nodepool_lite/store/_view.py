@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from nodepool_lite.model.record import Record
-from nodepool_lite.store.base import PATHS, Snapshot
+from nodepool_lite.store.base import PATHS, R, Snapshot
 
 
 class View:
@@ -28,9 +28,9 @@ class View:
         view._snapshot = snapshot
         return view
 
-    def get(self, kind: type[Record], record_id: str) -> Record | None:
+    def get(self, kind: type[R], record_id: str) -> R | None:
         """Return the record, if it is there."""
-        return self._records[kind].get(record_id)
+        return cast("R | None", self._records[kind].get(record_id))
 
     def put(self, record: Record) -> None:
         """Add the record, in the place of one with the same id."""

@@ -120,7 +120,13 @@ class Store(Protocol):
         """Whether calls can succeed at the moment and the view is being kept fresh."""
 
     def snapshot(self) -> Snapshot:
-        """Return the cached view, kept fresh by one recursive watch; costs nothing. Own writes are in it at once."""
+        """Return the cached view, kept fresh by one recursive watch. Own writes are in it at once.
+
+        It costs nothing while nothing changes, and a copy of one mapping after a change.
+        """
+
+    def find(self, kind: type[R], record_id: str) -> R | None:
+        """Return what the cached view says of one record now, at no cost; None if it is not there or not readable."""
 
     def read(self, *kinds: type[Record]) -> Snapshot:
         """Return only `kinds` (all, if none is named), read from the server now; for clients without a watch."""

@@ -44,6 +44,10 @@ class MemoryServer:
         """Return everything at this moment."""
         return self._tree.snapshot()
 
+    def find(self, kind: type[R], record_id: str) -> R | None:
+        """Return one record, if it is there."""
+        return self._tree.find(kind, record_id)
+
     def commit(self, session: str, writes: Sequence[Write]) -> tuple[Record, ...]:
         """Do all writes or none, as one transaction of `session`."""
         results = self._tree.commit(session, writes)
@@ -106,6 +110,11 @@ class MemoryStore:
         """Return everything that is recorded, as far as this client has heard."""
         self._check()
         return self._server.snapshot() if self._held is None else self._held.snapshot()
+
+    def find(self, kind: type[R], record_id: str) -> R | None:
+        """Return what this client has heard of one record."""
+        self._check()
+        return self._server.find(kind, record_id) if self._held is None else self._held.get(kind, record_id)
 
     def read(self, *kinds: type[Record]) -> Snapshot:
         """Return only `kinds` (all, if none is named)."""

@@ -116,6 +116,10 @@ class ZooKeeperStore:
         """Return the cached view."""
         return self._feed.snapshot()
 
+    def find(self, kind: type[R], record_id: str) -> R | None:
+        """Return what the cached view says of one record now."""
+        return self._feed.find(kind, record_id)
+
     def read(self, *kinds: type[Record]) -> Snapshot:
         """Return only `kinds` (all, if none is named), read from the server now."""
         self._feed.check()

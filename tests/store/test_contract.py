@@ -56,6 +56,18 @@ def test_a_record_of_every_kind_can_be_kept(store: Store) -> None:
     assert store.read() == view
 
 
+def test_one_record_is_found_as_the_view_has_it(store: Store) -> None:
+    """The present one after every write of ours; none before it is made, after it is gone, or of another kind."""
+    assert store.find(Node, "0000000001") is None
+    node = store.create(make_node(1))
+    assert store.find(Node, node.id) == node == store.snapshot().nodes[node.id]
+    changed = store.update(node.noted(1.0, "seen"))
+    assert store.find(Node, node.id) == changed
+    assert store.find(Lease, node.id) is None
+    store.delete(changed)
+    assert store.find(Node, node.id) is None
+
+
 def test_an_id_is_taken_once(connect: Connect) -> None:
     """A second record with the same id is refused, and the first one stays."""
     first = connect().create(make_node(1))

@@ -38,6 +38,12 @@ class StoreWire:
             self._caller.point(0.0)
         return self._store.snapshot()
 
+    def find(self, kind: Any, record_id: str) -> Any:
+        """Return the client's view of one record; another thread may have its turn before that."""
+        if self._caller.weather.strikes(self._caller.weather.preemption):
+            self._caller.point(0.0)
+        return self._store.find(kind, record_id)
+
     def read(self, *kinds: Any) -> Any:
         """Read from the server."""
         return self._ask(lambda: self._store.read(*kinds))
