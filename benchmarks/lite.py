@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from nodepool_lite.model.node import NodeState
 from tests.machine.pool import RealPool
@@ -23,6 +24,16 @@ class Lite:
         """The daemon's process."""
         assert self._pool.daemon is not None
         return self._pool.daemon.pid
+
+    @property
+    def config(self) -> Path:
+        """Its configuration file."""
+        return self._pool.config_path
+
+    @property
+    def hosts(self) -> str:
+        """Where ZooKeeper is, past the meter, with the chroot."""
+        return self._pool.hosts
 
     def ready(self) -> Collection[str]:
         """Return the nodes that are on record as ready."""

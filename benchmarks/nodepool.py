@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 from kazoo.client import KazooClient
 from kazoo.recipe.cache import TreeCache
 
-from benchmarks import certificates
+from tests.authority import Authority, Files
 from tests.meter import Mark, Meter
 
 REQUIREMENTS = ("nodepool==11.0.0", "cachetools")
@@ -26,31 +27,23 @@ START = 60.0
 
 
 class Nodepool:
-    """A launcher; its certificates and all other files are in a directory that is named as its chroot is.
+    """A launcher whose files are in a directory that is named as its chroot is.
 
-    `config` is its configuration, in which {count} is what is wanted, {name} the directory's name and {zookeeper} where
-    its records are. `calls` tells how often a cloud was called.
+    `config` is its configuration, in which {count} is what is wanted, {name} the directory's name and {zookeeper} what
+    it has to say of where its records are.
     """
 
     pause = 0.02
 
     def __init__(
-        self,
-        meter: Meter,
-        tls: certificates.Certificates,
-        client: KazooClient,
-        config: str,
-        calls: Callable[[], int],
+        self, client: KazooClient, directory: Path, zookeeper: str, config: str, mark: Callable[[], Mark]
     ) -> None:
-        self._meter = meter
-        directory = self.directory = tls.key.parent
-        self._config = config
-        self._calls = calls
+        self.directory = directory
+        self.mark = mark
         self._client = client
+        self._zookeeper = zookeeper
+        self._config = config
         self._records = TreeCache(client, "/nodepool")
-        server = f"zookeeper-servers: [{{host: 127.0.0.1, port: {meter.port}, chroot: /{directory.name}}}]"
-        files = f"zookeeper-tls: {{ca: {tls.authority}, cert: {tls.certificate}, key: {tls.key}}}"
-        self._zookeeper = f"{server}\n{files}"
         self.configure(0)
         self.launcher: subprocess.Popen[bytes] | None = None
 
@@ -79,10 +72,6 @@ class Nodepool:
         """The launcher's process."""
         assert self.launcher is not None
         return self.launcher.pid
-
-    def mark(self) -> Mark:
-        """Note what was asked until now."""
-        return Mark(self._calls(), self._meter.operations, time.monotonic())
 
     def want(self, count: int) -> Mark:
         """Set `min-ready` in its file, and wait until it has begun: until then it did not know."""
@@ -139,20 +128,33 @@ def launcher(
     directory = above / f"nodepool-{uuid.uuid4().hex[:8]}"
     directory.mkdir()
     with ExitStack() as stack:
-        tls = certificates.make(directory)
-        meter = stack.enter_context(Meter(zookeeper, tls.server()).running())
+        authority = Authority(directory)
+        tls = authority.sign("localhost", "localhost", "127.0.0.1")
+        meter = stack.enter_context(Meter(zookeeper, _server(authority, tls)).running())
         client = KazooClient(f"{zookeeper}/{directory.name}")
         client.start()
         stack.callback(client.close)
         stack.callback(client.stop)
         client.ensure_path("/")
-        made = Nodepool(meter, tls, client, config, calls)
+        server = f"zookeeper-servers: [{{host: 127.0.0.1, port: {meter.port}, chroot: /{directory.name}}}]"
+        files = f"zookeeper-tls: {{ca: {authority.ca}, cert: {tls.cert}, key: {tls.key}}}"
+        made = Nodepool(
+            client, directory, f"{server}\n{files}", config, lambda: Mark(calls(), meter.operations, time.monotonic())
+        )
         stack.callback(made.close)
         try:
             yield made, programs
         except BaseException:
             sys.stderr.write((directory / "launcher.log").read_text()[-4000:])
             raise
+
+
+def _server(authority: Authority, own: Files) -> ssl.SSLContext:
+    """Return how a server speaks TLS that lets in only clients with a certificate of the authority."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.ca))
+    context.load_cert_chain(own.cert, own.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def install() -> Path:

@@ -37,7 +37,7 @@ class RealPool:
         self.config: Config = load_or_raise(config, self.environ)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.log = self.config.state_dir / "daemon.log"
-        self._hosts = hosts
+        self.hosts = hosts
         self._store: Store | None = None
 
     def start(self) -> None:
@@ -148,8 +148,8 @@ class RealPool:
         return listed.stdout.split()
 
     def _connect(self) -> Store:
-        if self._hosts:
-            return ZooKeeperStore.connect(self._hosts, watch=True)
+        if self.hosts:
+            return ZooKeeperStore.connect(self.hosts, watch=True)
         return open_store(self.config, watch=True)
 
     def _disconnect(self) -> None:

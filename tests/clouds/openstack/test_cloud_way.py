@@ -1,56 +1,21 @@
 """The way to a cloud: TLS as clouds.yaml says, tokens that end, and the version of the API that both sides speak."""
 
 import datetime as dt
-import ipaddress
 import json
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.authority import Authority
 from tests.cloud.proxy import FaultProxy, Reply
+from tests.cloud.way import UPSTREAMS
 from tests.clouds.openstack.conftest import Door
 
 pytestmark = pytest.mark.cloud
 TOKENS = "identity/v3/auth/tokens"
-HOUR = dt.timedelta(hours=1)
-
-
-class Authority:
-    """A certificate authority of the test's own; everything it makes is a file in one directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
-        self.certificate = self._written("ca.pem", self._signed(self._name, self._key, ca=True))
-
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """Return a certificate for 127.0.0.1, and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        form = serialization.PrivateFormat.PKCS8
-        text = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-        (self._directory / f"{name}.key").write_bytes(text)
-        return self._written(f"{name}.pem", self._signed(subject, key, ca=False)), self._directory / f"{name}.key"
-
-    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
-        now = dt.datetime.now(dt.UTC)
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        made = x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number())
-        made = made.not_valid_before(now - HOUR).not_valid_after(now + HOUR).add_extension(address, critical=False)
-        return made.add_extension(x509.BasicConstraints(ca, None), critical=True).sign(self._key, hashes.SHA256())
-
-    def _written(self, name: str, certificate: x509.Certificate) -> Path:
-        path = self._directory / name
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        return path
 
 
 @pytest.fixture
@@ -60,11 +25,12 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-def front(door: Door, endpoints: Mapping[str, str], authority: Authority) -> Iterator[ssl.SSLContext]:
+def front(door: Door, authority: Authority) -> Iterator[ssl.SSLContext]:
     """Let the door lead through TLS; what it asks of clients can be changed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue("front"))
-    with FaultProxy(endpoints, tls=context).running() as proxy:
+    front = authority.sign("front", "127.0.0.1")
+    context.load_cert_chain(front.cert, front.key)
+    with FaultProxy(UPSTREAMS, tls=context).running() as proxy:
         door.proxy = proxy
         yield context
         for driver in door.drivers:
@@ -73,7 +39,7 @@ def front(door: Door, endpoints: Mapping[str, str], authority: Authority) -> Ite
 
 def test_the_ca_of_clouds_yaml_is_trusted(door: Door, front: ssl.SSLContext, authority: Authority) -> None:
     """As `cacert`, for every service."""
-    door.write_clouds(cacert=str(authority.certificate))
+    door.write_clouds(cacert=str(authority.ca))
     driver = door.driver()
     assert list(driver.problems()) == []
     assert list(driver.list_servers()) == []
@@ -108,11 +74,11 @@ def test_the_pool_shows_the_certificate_that_clouds_yaml_names(
 ) -> None:
     """As `cert` and `key`, to a cloud that asks for one."""
     front.verify_mode = ssl.CERT_REQUIRED
-    front.load_verify_locations(authority.certificate)
-    door.write_clouds(cacert=str(authority.certificate))
+    front.load_verify_locations(authority.ca)
+    door.write_clouds(cacert=str(authority.ca))
     assert door.driver().problems()
-    certificate, key = authority.issue("pool")
-    door.write_clouds(cacert=str(authority.certificate), cert=str(certificate), key=str(key))
+    pool = authority.sign("pool")
+    door.write_clouds(cacert=str(authority.ca), cert=str(pool.cert), key=str(pool.key))
     assert list(door.driver().list_servers()) == []
 
 

@@ -1,0 +1,125 @@
+"""How long a warm grab takes while many clients want nodes.
+
+    python -m benchmarks.grabs [--clients 50] [--ready 100] [--grabs 500]
+
+A daemon on simulated servers keeps nodes ready; the clients are threads of a few processes, each with a connection of
+its own, and take nodes through the same service as `nodepool-lite grab` does. Every node is released again, and the
+daemon makes another one. Times are from asking until the lease is active, without the start of a process or of a
+connection. The table has a row for one client alone, for all of them once a second each, and for all at the same
+instant.
+"""
+
+import argparse
+import multiprocessing
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from benchmarks.common import table
+from benchmarks.scale.lite import lite
+from nodepool_lite.config.load import load_or_raise
+from nodepool_lite.model.clock import SystemClock
+from nodepool_lite.service.grab import Wish, grab_now
+from nodepool_lite.service.leases import release
+from nodepool_lite.store.zookeeper import ZooKeeperStore
+from tests.zookeeper import open_zookeeper
+
+PROCESSES = 5
+LABEL = "fake"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.grabs", description=str(__doc__).splitlines()[0])
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--ready", type=int, default=100, help="nodes that are kept ready (100)")
+    parser.add_argument("--grabs", type=int, default=500, help="how many grabs each row is made of (500)")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="nodepool-lite-") as name,
+        open_zookeeper(Path(name) / "server") as zookeeper,
+        lite(zookeeper, Path(name)) as running,
+    ):
+        running.want(options.ready)
+        while len(running.ready()) < options.ready:
+            time.sleep(0.05)
+        place = (running.config, running.hosts)
+        table([("what", "median", "p99", "worst", "goal"), *_rows(place, options)])
+
+
+def _rows(place: tuple[Path, str], options: argparse.Namespace) -> Iterator[Sequence[str]]:
+    many = f"{options.clients} clients"
+    yield _row("one client", _measure(place, 1, options.grabs // 5, every=0.05), "")
+    yield _row(f"{many}, each once a second", _measure(place, options.clients, options.grabs, every=1.0), "10 ms")
+    yield _row(f"{many}, all at the same instant", _measure(place, options.clients, options.clients, every=0.0), "")
+
+
+def _row(what: str, seconds: Sequence[float], goal: str) -> Sequence[str]:
+    ordered = sorted(seconds)
+    figures = (statistics.median(ordered), ordered[int(len(ordered) * 0.99)], ordered[-1])
+    return (f"{what} ({len(ordered)} grabs)", *(f"{1000 * each:.1f} ms" for each in figures), goal)
+
+
+def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float) -> list[float]:
+    """Return what `grabs` grabs by so many clients took, each after a random pause of `every` seconds on average."""
+    processes = min(PROCESSES, clients)
+    start = multiprocessing.Barrier(processes)
+    answers: multiprocessing.SimpleQueue[list[float]] = multiprocessing.SimpleQueue()
+    crowd = [
+        multiprocessing.Process(
+            target=_clients, args=(place, (clients // processes, grabs // clients, every), start, answers)
+        )
+        for _ in range(processes)
+    ]
+    for process in crowd:
+        process.start()
+    took = [seconds for _ in crowd for seconds in answers.get()]
+    for process in crowd:
+        process.join()
+    return took
+
+
+def _clients(
+    place: tuple[Path, str],
+    crowd: tuple[int, int, float],
+    start: Barrier,
+    answers: "multiprocessing.SimpleQueue[list[float]]",
+) -> None:
+    """Be so many of the clients, each of which grabs so often with such a pause."""
+    clients, grabs, every = crowd
+    path, hosts = place
+    config = load_or_raise(path, {})
+    ready = threading.Barrier(clients + 1)
+
+    def client() -> list[float]:
+        store = ZooKeeperStore.connect(hosts, watch=False)
+        ready.wait()
+        ready.wait()
+        took = []
+        for _ in range(grabs):
+            time.sleep(random.uniform(0, 2 * every))
+            began = time.perf_counter()
+            lease = grab_now(store, config, SystemClock(), Wish(LABEL, "benchmark", lifetime=3600))
+            took.append(time.perf_counter() - began)
+            if lease is None:
+                raise RuntimeError("no node was ready: keep more of them with --ready")
+            release(store, lease.id, "benchmark", time.time())
+        store.close()
+        return took
+
+    with ThreadPoolExecutor(clients) as threads:
+        working = [threads.submit(client) for _ in range(clients)]
+        ready.wait()
+        start.wait()
+        ready.wait()
+        answers.put([seconds for each in working for seconds in each.result()])
+
+
+if __name__ == "__main__":
+    main()
