@@ -57,6 +57,14 @@ def handout(nodes: Mapping[str, Node], leases: Iterable[Lease], waiters: Collect
     return grants
 
 
+def spare(
+    nodes: Mapping[str, Node], leases: Iterable[Lease], waiters: Collection[str], label: str, now: float
+) -> tuple[NodeSet, ...]:
+    """Return the free node sets of a label that nobody who waits has a claim to; none if anybody waits in vain."""
+    waiting = sum(lease.count for lease in queue(leases, waiters, now) if lease.label == label)
+    return free_sets(nodes).get(label, ())[waiting:]
+
+
 def free_sets(nodes: Mapping[str, Node]) -> dict[str, tuple[NodeSet, ...]]:
     """Return for each label the node sets that can be handed out, the one that is ready longest first."""
     found: dict[str, list[NodeSet]] = {}

@@ -18,8 +18,10 @@ from nodepool_lite.model.errors import (
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.model.pool import Backoff
+from nodepool_lite.model.record import Record
 from nodepool_lite.service import leases
 from nodepool_lite.service.grab import LETTERS, Wish, grab, grab_now, new_lease_id
+from nodepool_lite.store.base import Snapshot
 from nodepool_lite.store.memory import MemoryServer, MemoryStore
 from nodepool_lite.testing import NOW, FakeClock, make_config, make_lease, make_node, numbered
 
@@ -107,6 +109,35 @@ def test_a_warm_grab_does_not_overtake_the_queue(store: MemoryStore, config: Con
     assert grab_now(store, config, clock, Wish("debian-12", "bob")) is None
     store.create(make_node(2))
     lease = grab_now(store, config, clock, Wish("debian-12", "bob"))
+    assert lease is not None
+    assert lease.nodes == (TWO,)
+
+
+def test_few_nodes_are_handed_out_in_the_order_in_which_they_became_ready(
+    store: MemoryStore, config: Config, clock: FakeClock
+) -> None:
+    """The oldest first, so that none grows old unused."""
+    for number in (3, 1, 2):
+        store.create(make_node(number, since=NOW - 10 * number))
+    leases = [grab_now(store, config, clock, Wish("debian-12", "alice")) for _ in range(3)]
+    assert [lease.nodes for lease in leases if lease] == [(numbered(3),), (TWO,), (ONE,)]
+
+
+def test_a_grab_that_was_overtaken_takes_another_node(store: MemoryStore, config: Config, clock: FakeClock) -> None:
+    """Somebody took the chosen one between reading and writing: any other free one is as good, and no one waits."""
+    for number in (1, 2):
+        store.create(make_node(number))
+    read = store.read
+    rivals = [Wish("debian-12", "bob")]
+
+    def overtaken(*kinds: type[Record]) -> Snapshot:
+        seen = read(*kinds)
+        if rivals:
+            assert grab_now(store, config, clock, rivals.pop()) is not None
+        return seen
+
+    store.read = overtaken  # type: ignore[method-assign]  # another client, between two calls of ours
+    lease = grab_now(store, config, clock, Wish("debian-12", "alice"))
     assert lease is not None
     assert lease.nodes == (TWO,)
 
