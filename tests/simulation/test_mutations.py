@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.run import run
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.mutation
 SEEDS = 200
 
 
