@@ -1,7 +1,11 @@
 """What all benchmarks need: a table, and what a process has used."""
 
 import os
+import statistics
+import subprocess
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -27,3 +31,34 @@ def cpu(pid: int) -> float:
     """Return the seconds of CPU that a process has used (proc(5): fields 14 and 15 of `stat`)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished process: seconds on the wall and of CPU, and its largest resident size in MiB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def measure(command: Sequence[str], environ: dict[str, str]) -> Run:
+    """Run a command to its end; raises RuntimeError when it fails."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return Run(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def figures(values: Sequence[float], unit: str) -> tuple[str, str]:
+    """Return the median and the worst of the runs."""
+    digits = 3 if unit == "s" else 1
+    return f"{statistics.median(values):.{digits}f} {unit}", f"{max(values):.{digits}f} {unit}"
+
+
+def size(directory: Path) -> float:
+    """Return the MiB that a tree takes on disk."""
+    return sum(file.lstat().st_blocks for file in directory.rglob("*")) * 512 / 2**20

@@ -1,10 +1,11 @@
 """The figures that this project claims for one host, measured and printed as a table.
 
-    python -m benchmarks.figures [--runs N]
+    python -m benchmarks.figures [--runs N] [--many 2000] [--install] [--peer]
 
 Starts a private ZooKeeper and a daemon with both roles on simulated servers, in a directory of its own, and ends both.
-Every row says what was measured, the median and the worst of the runs, and the goal. Times depend on the machine and
-on what else it does: compare rows of one run.
+Every row says what was measured, the median and the worst of the runs, and the goal. `--install` adds what the package
+and all that it needs take in a new virtual environment, `--peer` what Nodepool 11.0.0 takes for the same. Times depend
+on the machine and on what else it does: compare rows of one run.
 """
 
 import argparse
@@ -17,10 +18,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import resident, table
+from benchmarks.common import figures, measure, resident, size, table
 from nodepool_lite.config.load import load_or_raise
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Store
@@ -49,26 +49,6 @@ KEPT = 2
 NODEPOOL_LITE = [sys.executable, "-m", "nodepool_lite"]
 
 
-@dataclass(frozen=True)
-class Run:
-    """One finished process: seconds on the wall and of CPU, and its largest resident size in MiB."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-
-def measure(command: Sequence[str], environ: dict[str, str]) -> Run:
-    """Run a command to its end; raises RuntimeError when it fails."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return Run(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-
-
 @contextmanager
 def pool(ready: int) -> Iterator[tuple[Store, dict[str, str], int]]:
     """Run a daemon until the block ends; gives a store with a view, the environment for commands, and its pid."""
@@ -81,7 +61,7 @@ def pool(ready: int) -> Iterator[tuple[Store, dict[str, str], int]]:
     try:
         store = _store(config)
         try:
-            wait(store, lambda: len(_nodes(store, NodeState.READY)) >= ready, 60)
+            wait(store, lambda: len(_nodes(store, NodeState.READY)) >= ready, 60 + 0.1 * ready)
             yield store, environ, daemon.pid
         finally:
             store.close()
@@ -111,14 +91,35 @@ def command_rows(runs: int) -> Iterator[Sequence[str]]:
         for _ in range(runs):
             bare.append(measure([sys.executable, "-c", "pass"], environ))
             lists.append(measure([*NODEPOOL_LITE, "list"], environ))
-        yield "python -c pass", *_figures([run.wall for run in bare], "s"), ""
-        yield "list, empty pool: wall", *_figures([run.wall for run in lists], "s"), "0.25 s"
-        yield "list, empty pool: peak memory", *_figures([run.memory for run in lists], "MiB"), "40 MiB"
+        yield "python -c pass", *figures([run.wall for run in bare], "s"), ""
+        yield "list, empty pool: wall", *figures([run.wall for run in lists], "s"), "0.25 s"
+        yield "list, empty pool: peak memory", *figures([run.memory for run in lists], "MiB"), "40 MiB"
     with pool(ready=runs) as (_, environ, _pid):
         grabs = [measure([*NODEPOOL_LITE, "grab", "bench"], environ) for _ in range(runs)]
         start = statistics.median(run.wall for run in bare)
-        yield "grab, warm: wall", *_figures([run.wall for run in grabs], "s"), ""
-        yield "grab, warm: beyond python -c pass", *_figures([run.wall - start for run in grabs], "s"), "0.1 s"
+        yield "grab, warm: wall", *figures([run.wall for run in grabs], "s"), ""
+        yield "grab, warm: beyond python -c pass", *figures([run.wall - start for run in grabs], "s"), "0.1 s"
+
+
+def many_rows(runs: int, many: int) -> Iterator[Sequence[str]]:
+    """Measure the list of many nodes."""
+    with pool(ready=many) as (_, environ, _pid):
+        lists = [measure([*NODEPOOL_LITE, "list"], environ) for _ in range(runs)]
+        yield f"list, {many} nodes: wall", *figures([run.wall for run in lists], "s"), "0.5 s"
+        yield f"list, {many} nodes: peak memory", *figures([run.memory for run in lists], "MiB"), ""
+
+
+def install_rows() -> Iterator[Sequence[str]]:
+    """Install the package as users do, and measure what that takes on disk."""
+    with tempfile.TemporaryDirectory(prefix="nodepool-lite-bench-") as name:
+        home = Path(name) / "venv"
+        subprocess.run([sys.executable, "-m", "venv", home], check=True)
+        bare = size(home)
+        source = Path(__file__).parents[1]
+        pip: list[str | Path] = [home / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, source], check=True, stderr=subprocess.DEVNULL)
+        yield "installed, with all that it needs", f"{size(home):.0f} MiB", "", "150 MiB"
+        yield "an empty virtual environment (in both)", f"{bare:.0f} MiB", "", ""
 
 
 def daemon_rows(runs: int) -> Iterator[Sequence[str]]:
@@ -134,8 +135,8 @@ def daemon_rows(runs: int) -> Iterator[Sequence[str]]:
                 asked[-1] + wait(store, lambda: any(n.state is NodeState.READY for n in _new(store, before)), 10)  # noqa: B023
             )
             wait(store, lambda: len(store.snapshot().nodes) == KEPT, 10)
-        yield "deleted node -> replacement asked for", *_figures(asked, "s"), "0.1 s"
-        yield "deleted node -> replacement ready (0.1 s boot)", *_figures(ready, "s"), "0.5 s"
+        yield "deleted node -> replacement asked for", *figures(asked, "s"), "0.1 s"
+        yield "deleted node -> replacement ready (0.1 s boot)", *figures(ready, "s"), "0.5 s"
         time.sleep(2)
         yield "idle daemon, both roles: resident memory", f"{resident(pid):.0f} MiB", "", "120 MiB"
 
@@ -144,13 +145,17 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=10)
-    runs = parser.parse_args().runs
-    table([("what", "median", "worst", "goal"), *command_rows(runs), *daemon_rows(runs)])
+    parser.add_argument("--many", type=int, default=2000, help="nodes in a long list (2000)")
+    parser.add_argument("--install", action="store_true", help="also install the package into a new environment")
+    parser.add_argument("--peer", action="store_true", help="also measure Nodepool 11.0.0")
+    options = parser.parse_args()
+    rows = [*command_rows(options.runs), *daemon_rows(options.runs), *many_rows(options.runs, options.many)]
+    rows += install_rows() if options.install else ()
+    if options.peer:
+        from benchmarks.peer import peer_rows  # noqa: PLC0415 - what it loads would show in the memory of what is measured
 
-
-def _figures(values: Sequence[float], unit: str) -> tuple[str, str]:
-    digits = 3 if unit == "s" else 1
-    return f"{statistics.median(values):.{digits}f} {unit}", f"{max(values):.{digits}f} {unit}"
+        rows += peer_rows(options.runs, options.many)
+    table([("what", "median", "worst", "goal"), *rows])
 
 
 def _store(config: Path) -> Store:

@@ -40,6 +40,8 @@ class Nodepool:
     ) -> None:
         self.directory = directory
         self.mark = mark
+        self.environ: Mapping[str, str] = {}
+        """Of its processes, besides this one's."""
         self._client = client
         self._zookeeper = zookeeper
         self._config = config
@@ -55,6 +57,7 @@ class Nodepool:
 
     def start(self, command: Sequence[str | Path], environ: Mapping[str, str]) -> None:
         """Start the launcher and begin to watch its records."""
+        self.environ = environ
         words = [*command, "-f", "--no-webapp", "-c", self.directory / "nodepool.yaml"]
         with (self.directory / "launcher.log").open("wb") as log:
             self.launcher = subprocess.Popen(

@@ -27,6 +27,8 @@ HEAD = (
     "replaced", "all gone", "memory",
 )  # fmt: skip
 GOALS = ("500", "goal", "5.0 s", "", "", "3.0 s", "", "10.0", "0.5 s", "", "")
+POLL = 1.0
+"""Seconds between two lists while something is expected, where nodes are held: as a real cloud is polled."""
 REST = 5.0
 """Seconds in which a pool comes to rest once all is ready."""
 PATIENCE = 120.0
@@ -102,7 +104,7 @@ def _row(title: str, stories: Sequence[Story]) -> Sequence[str]:
 
 def _hold(zookeeper: str, directory: Path, count: int, seconds: float) -> Iterator[Sequence[str]]:
     """Measure a daemon that has `count` ready nodes and nothing to do."""
-    with lite(zookeeper, directory) as running:
+    with lite(zookeeper, directory, poll=POLL) as running:
         began = running.want(count).at
         used = cpu(running.pid)
         while len(running.ready()) < count:

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,23 +25,25 @@ providers:
     login-test: false
     max-concurrency: 1000
     cloud-images: [{{name: image, image-id: image-1}}]
-    options: {{boot-time: {boot_time}, poll-interval: 0.1, images: [image-1]}}
+    options: {{boot-time: {boot_time}, poll-interval: {poll}, images: [image-1]}}
     pools:
       - max-servers: 20000
         labels: [{{name: fake, cloud-image: image}}]
 """
 BOOT_TIME = 0.1
 """Seconds, as Nodepool's fake cloud takes."""
+POLL = 0.1
+"""Seconds between two lists of servers while something is expected."""
 
 
 @contextmanager
-def lite(zookeeper: str, above: Path) -> Iterator[Lite]:
+def lite(zookeeper: str, above: Path, poll: float = POLL) -> Iterator[Lite]:
     """Run a daemon with both roles on simulated servers during this block."""
     directory = above / f"lite-{uuid.uuid4().hex[:8]}"
     directory.mkdir()
     config = directory / "nodepool.yaml"
     with Meter(zookeeper).running() as meter:
-        write = partial(_write, config, meter.port)
+        write = partial(_write, config, {"port": meter.port, "poll": poll, "boot_time": BOOT_TIME})
         write(0)
         pool = RealPool(config, {}, f"{zookeeper}/{directory.name}")
         mark = partial(_mark, meter)
@@ -68,8 +70,6 @@ def _want(pool: RealPool, mark: Callable[[], Mark], write: Callable[[int], None]
     return before
 
 
-def _write(config: Path, port: int, count: int) -> None:
+def _write(config: Path, values: Mapping[str, float], count: int) -> None:
     directory = config.parent
-    config.write_text(
-        CONFIG.format(directory=directory, port=port, chroot=directory.name, count=count, boot_time=BOOT_TIME)
-    )
+    config.write_text(CONFIG.format(**values, directory=directory, chroot=directory.name, count=count))
