@@ -54,12 +54,12 @@ def decode(kind: type[R], record_id: str, data: bytes, version: int, order: int)
         ValueError: it is not JSON, or not a record of that kind.
     """
     try:
-        record = kind.model_validate_json(data)
+        record = kind.read(data, record_id=record_id, version=version, order=order)
     except ValidationError:
         _refuse_newer(kind, _schema_of(data))
         raise
     _refuse_newer(kind, record.schema_version)
-    return record.model_copy(update={"id": record_id, "version": version, "order": order})
+    return record
 
 
 def stored(record: R, record_id: str, version: int, order: int) -> R:
