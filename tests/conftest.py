@@ -13,15 +13,6 @@ settings.register_profile("busy", deadline=None)  # a test is not wrong because 
 settings.load_profile("busy")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process have the OpenStack to itself, and one the machines: both wait a lot, and so wait together."""
-    for item in items:
-        for group in ("cloud", "machine"):
-            if item.get_closest_marker(group):
-                item.add_marker(pytest.mark.xdist_group(group))
-                break
-
-
 @pytest.fixture(scope="session")
 def zookeeper_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a real ZooKeeper and give its `127.0.0.1:PORT`; each pytest-xdist worker has its own."""
