@@ -1,13 +1,16 @@
 """What all benchmarks need: a table, and what a process has used."""
 
+import argparse
 import os
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+LOOKS = 10
+"""A look at what is measured takes at most one part in so many of the time: its cost is not to be measured."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -31,6 +34,39 @@ def cpu(pid: int) -> float:
     """Return the seconds of CPU that a process has used (proc(5): fields 14 and 15 of `stat`)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def wait(condition: Callable[[], object], seconds: float, otherwise: str, pause: float = 0.02) -> None:
+    """Wait until the condition holds, with looks at least `pause` seconds apart.
+
+    Raises:
+        TimeoutError: it does not within so many seconds; `otherwise` says in words what did not come to be.
+    """
+    end = time.monotonic() + seconds
+    looked = time.monotonic()
+    while not condition():
+        if looked > end:
+            raise TimeoutError(f"{otherwise} within {seconds:g} s")
+        time.sleep(max(pause, LOOKS * (time.monotonic() - looked)))
+        looked = time.monotonic()
+
+
+def numbers(text: str) -> list[int]:
+    """Return the numbers of a list on the command line: `50,500`."""
+    return [int(each) for each in text.split(",")]
+
+
+def contenders(*known: str) -> Callable[[str], list[str]]:
+    """Return what reads a list of contenders on the command line."""
+
+    def read(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"there is no contender {name}: choose from {', '.join(known)}")
+        return names
+
+    return read
 
 
 @dataclass(frozen=True)

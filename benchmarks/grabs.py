@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from benchmarks.common import table
+from benchmarks.common import table, wait
 from benchmarks.scale.lite import lite
 from nodepool_lite.config.load import load_or_raise
 from nodepool_lite.model.clock import SystemClock
@@ -30,6 +30,7 @@ from nodepool_lite.service.leases import release
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 from tests.zookeeper import open_zookeeper
 
+PATIENCE = 120.0
 PROCESSES = 5
 LABEL = "fake"
 
@@ -47,8 +48,7 @@ def main() -> None:
         lite(zookeeper, Path(name)) as running,
     ):
         running.want(options.ready)
-        while len(running.ready()) < options.ready:
-            time.sleep(0.05)
+        wait(lambda: len(running.ready()) >= options.ready, PATIENCE, "not all nodes were ready")
         place = (running.config, running.hosts)
         table([("what", "median", "p99", "worst", "goal"), *_rows(place, options)])
 

@@ -22,8 +22,7 @@ class Lite:
     @property
     def pid(self) -> int:
         """The daemon's process."""
-        assert self._pool.daemon is not None
-        return self._pool.daemon.pid
+        return self._pool.pid
 
     @property
     def config(self) -> Path:

@@ -15,12 +15,20 @@ from typing import Any
 from kazoo.client import KazooClient
 from kazoo.recipe.cache import TreeCache
 
+from benchmarks.common import wait
 from tests.authority import Authority, Files
 from tests.meter import Mark, Meter
 
 REQUIREMENTS = ("nodepool==11.0.0", "cachetools")
 """It imports cachetools, and does not say that it needs it."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "nodepool-lite" / "benchmarks"
+CONFIG = """
+{zookeeper}
+labels:
+  - {{name: fake, min-ready: {count}}}
+providers:
+  - name: {name}
+"""
 LOOK = 12.0
 """Seconds after which its launcher has seen a change of its configuration: it looks every 10."""
 START = 60.0
@@ -29,14 +37,14 @@ START = 60.0
 class Nodepool:
     """A launcher whose files are in a directory that is named as its chroot is.
 
-    `config` is its configuration, in which {count} is what is wanted, {name} the directory's name and {zookeeper} what
-    it has to say of where its records are.
+    `zookeeper` is what its configuration says of where its records are, `provider` what it says of its only provider
+    behind the name, which is the directory's.
     """
 
     pause = 0.02
 
     def __init__(
-        self, client: KazooClient, directory: Path, zookeeper: str, config: str, mark: Callable[[], Mark]
+        self, client: KazooClient, directory: Path, zookeeper: str, provider: str, mark: Callable[[], Mark]
     ) -> None:
         self.directory = directory
         self.mark = mark
@@ -44,7 +52,7 @@ class Nodepool:
         """Of its processes, besides this one's."""
         self._client = client
         self._zookeeper = zookeeper
-        self._config = config
+        self._provider = provider
         self._records = TreeCache(client, "/nodepool")
         self.configure(0)
         self.launcher: subprocess.Popen[bytes] | None = None
@@ -52,7 +60,8 @@ class Nodepool:
     def configure(self, count: int) -> None:
         """Write its configuration."""
         new = self.directory / "nodepool.yaml.new"
-        new.write_text(self._config.format(name=self.directory.name, zookeeper=self._zookeeper, count=count))
+        head = CONFIG.format(name=self.directory.name, zookeeper=self._zookeeper, count=count)
+        new.write_text(head + self._provider)
         new.rename(self.directory / "nodepool.yaml")
 
     def start(self, command: Sequence[str | Path], environ: Mapping[str, str]) -> None:
@@ -68,7 +77,7 @@ class Nodepool:
 
     def wait_until_up(self) -> None:
         """Wait until its pools are on record; raises TimeoutError."""
-        _wait(lambda: self._records.get_children("/nodepool/components/pool"), START, "it did not start")
+        wait(lambda: self._records.get_children("/nodepool/components/pool"), START, "it did not start")
 
     @property
     def pid(self) -> int:
@@ -80,7 +89,7 @@ class Nodepool:
         """Set `min-ready` in its file, and wait until it has begun: until then it did not know."""
         before = self.mark()
         self.configure(count)
-        _wait(lambda: self._records.get_children("/nodepool/requests"), START, "no node was requested")
+        wait(lambda: self._records.get_children("/nodepool/requests"), START, "no node was requested")
         return Mark(before.calls, before.operations, time.monotonic())
 
     def ready(self) -> Collection[str]:
@@ -124,7 +133,7 @@ class Nodepool:
 
 @contextmanager
 def launcher(
-    zookeeper: str, above: Path, config: str, calls: Callable[[], int] = lambda: 0
+    zookeeper: str, above: Path, provider: str, calls: Callable[[], int] = lambda: 0
 ) -> Iterator[tuple[Nodepool, Path]]:
     """Give a launcher that is still to be started, and where its programs are; it is ended with this block."""
     programs = install()
@@ -142,7 +151,7 @@ def launcher(
         server = f"zookeeper-servers: [{{host: 127.0.0.1, port: {meter.port}, chroot: /{directory.name}}}]"
         files = f"zookeeper-tls: {{ca: {authority.ca}, cert: {tls.cert}, key: {tls.key}}}"
         made = Nodepool(
-            client, directory, f"{server}\n{files}", config, lambda: Mark(calls(), meter.operations, time.monotonic())
+            client, directory, f"{server}\n{files}", provider, lambda: Mark(calls(), meter.operations, time.monotonic())
         )
         stack.callback(made.close)
         try:
@@ -170,11 +179,3 @@ def install() -> Path:
         subprocess.run([home / "bin" / "pip", "install", "--quiet", *REQUIREMENTS], check=True)
         complete.touch()
     return home / "bin"
-
-
-def _wait(condition: Callable[[], object], seconds: float, otherwise: str) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{otherwise} within {seconds:g} s")
-        time.sleep(0.02)

@@ -2,14 +2,15 @@
 
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.common import figures, measure, resident, size
+from benchmarks.common import figures, measure, resident, size, wait
 from benchmarks.nodepool import install
 from benchmarks.scale.nodepool import nodepool
 from tests.zookeeper import open_zookeeper
+
+PATIENCE = 600.0
 
 
 def peer_rows(runs: int, many: int) -> Iterator[Sequence[str]]:
@@ -22,8 +23,7 @@ def peer_rows(runs: int, many: int) -> Iterator[Sequence[str]]:
         words = [str(install() / "nodepool"), "-c", str(running.directory / "nodepool.yaml"), "list"]
         for count in (0, many):
             running.configure(count)
-            while len(running.ready()) < count:
-                time.sleep(1)
+            wait(lambda: len(running.ready()) >= count, PATIENCE, "not all nodes were ready")  # noqa: B023 - called at once
             lists = [measure(words, {**os.environ, **running.environ}) for _ in range(runs)]
             yield f"Nodepool 11.0.0: list, {count} nodes: wall", *figures([run.wall for run in lists], "s"), ""
             yield f"Nodepool 11.0.0: list, {count} nodes: memory", *figures([run.memory for run in lists], "MiB"), ""

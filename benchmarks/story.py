@@ -1,15 +1,11 @@
 """One story for all contenders: nodes are wanted and become ready, one is replaced, all are deleted and gone."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.common import cpu, resident
+from benchmarks.common import cpu, resident, wait
 from benchmarks.contender import Contender, Running
 from tests.meter import Mark
-
-LOOKS = 10
-"""A look at a contender takes at most this part of the time: what it costs is not to be measured."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +95,8 @@ def _replaced(running: Running, count: int, patience: float) -> float | None:
 
 
 def _wait(running: Running, condition: Callable[[], bool], seconds: float, otherwise: str) -> Mark:
-    began = time.monotonic()
-    while True:
-        looked = time.monotonic()
-        if condition():
-            return running.mark()
-        if looked > began + seconds:
-            raise TimeoutError(f"{otherwise} within {seconds:g} s")
-        time.sleep(max(running.pause, LOOKS * (time.monotonic() - looked)))
+    wait(condition, seconds, otherwise, running.pause)
+    return running.mark()
 
 
 def _cpu(running: Running) -> float:

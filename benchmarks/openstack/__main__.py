@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.common import table
+from benchmarks.common import contenders, numbers, table
 from benchmarks.contender import Contender
 from benchmarks.openstack.lite import lite
 from benchmarks.openstack.measure import Figures, measure, middle
@@ -35,13 +35,17 @@ GOALS = ("", "goal", "", "1.05", "", "1.50", "", "", "3.0", "", "10.0", "", "", 
 def main() -> None:
     """Bring the cloud up if it is not, measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.openstack", description=str(__doc__).splitlines()[0])
-    parser.add_argument("--counts", type=_numbers, default=[30, 60], metavar="N,N", help="numbers of nodes (30,60)")
+    parser.add_argument("--counts", type=numbers, default=[30, 60], metavar="N,N", help="numbers of nodes (30,60)")
     parser.add_argument(
-        "--contenders", type=_names, default=[RAW, NODEPOOL, LITE], metavar="NAME,NAME", help="raw,nodepool,lite"
+        "--contenders",
+        type=contenders(RAW, NODEPOOL, LITE),
+        default=[RAW, NODEPOOL, LITE],
+        metavar="NAME,NAME",
+        help="raw,nodepool,lite",
     )
     parser.add_argument("--runs", type=int, default=1, help="runs of each, of which the median is shown (1)")
     parser.add_argument(
-        "--threads", type=_numbers, default=[2, 4, 6], metavar="N,N",
+        "--threads", type=numbers, default=[2, 4, 6], metavar="N,N",
         help="numbers of threads for plain requests, of which the quickest is shown (2,4,6)",
     )  # fmt: skip
     parser.add_argument("--many", type=int, metavar="N", help="only count what N nodes cost, from wanted to gone")
@@ -111,18 +115,6 @@ def _row(count: int, name: str, figures: Figures, ceiling: float | None, one: fl
 
 def _cell(value: float | None, form: str) -> str:
     return "" if value is None else form.format(value)
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(each) for each in text.split(",")]
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in {RAW, NODEPOOL, LITE}:
-            raise argparse.ArgumentTypeError(f"there is no contender {name}: choose from {RAW}, {NODEPOOL}, {LITE}")
-    return names
 
 
 if __name__ == "__main__":

@@ -12,17 +12,11 @@ from tests.cloud.many import Stage
 from tests.cloud.proxy import FaultProxy, Reply
 from tests.cloud.way import entry_through
 
-CONFIG = """
-{zookeeper}
-labels:
-  - {{name: fake, min-ready: {count}}}
-providers:
-  - name: {name}
-    driver: openstack
+PROVIDER = """    driver: openstack
     cloud: one
     rate: 0.001
     port-cleanup-interval: 0 # else it deletes ports of other people in the project that are down
-    cloud-images: [{{name: empty, image-name: empty}}]
+    cloud-images: [{name: empty, image-name: empty}]
     pools:
       - name: main
         max-servers: 1000
@@ -30,7 +24,7 @@ providers:
         availability-zones: [fake]
         auto-floating-ip: false
         host-key-checking: false
-        labels: [{{name: fake, cloud-image: empty, flavor-name: tiny}}]
+        labels: [{name: fake, cloud-image: empty, flavor-name: tiny}]
 """
 _UNLIMITED = {"absolute": {"maxTotalVolumes": -1, "maxTotalVolumeGigabytes": -1}}
 
@@ -40,7 +34,7 @@ def nodepool(stage: Stage) -> Iterator[Nodepool]:
     """Run a launcher during this block; it has come to rest when the block begins."""
     with (
         volumes(stage.proxy),
-        launcher(stage.zookeeper, stage.directory, CONFIG, lambda: len(stage.proxy.calls)) as (running, programs),
+        launcher(stage.zookeeper, stage.directory, PROVIDER, lambda: len(stage.proxy.calls)) as (running, programs),
     ):
         clouds = running.directory / "clouds.yaml"
         write_clouds(stage, clouds)

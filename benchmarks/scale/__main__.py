@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.common import cpu, resident, table
+from benchmarks.common import contenders, cpu, numbers, resident, table, wait
 from benchmarks.contender import Contender
 from benchmarks.scale.lite import lite
 from benchmarks.scale.nodepool import nodepool
@@ -39,10 +39,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=str(__doc__).splitlines()[0])
     parser.add_argument(
-        "--counts", type=_numbers, default=[50, 500, 2000], metavar="N,N", help="numbers of nodes (50,500,2000)"
+        "--counts", type=numbers, default=[50, 500, 2000], metavar="N,N", help="numbers of nodes (50,500,2000)"
     )
     parser.add_argument(
-        "--contenders", type=_names, default=[NODEPOOL, LITE], metavar="NAME,NAME", help="nodepool,lite"
+        "--contenders",
+        type=contenders(NODEPOOL, LITE),
+        default=[NODEPOOL, LITE],
+        metavar="NAME,NAME",
+        help="nodepool,lite",
     )
     parser.add_argument("--runs", type=int, default=1, help="runs of each, of which the median is shown (1)")
     parser.add_argument("--hold", type=int, metavar="N", help="only measure what it takes to hold N ready nodes")
@@ -107,10 +111,7 @@ def _hold(zookeeper: str, directory: Path, count: int, seconds: float) -> Iterat
     with lite(zookeeper, directory, poll=POLL) as running:
         began = running.want(count).at
         used = cpu(running.pid)
-        while len(running.ready()) < count:
-            if time.monotonic() > began + PATIENCE + PATIENCE_A_NODE * count:
-                raise TimeoutError(f"only {len(running.ready())} of {count} nodes became ready")
-            time.sleep(1)
+        wait(lambda: len(running.ready()) >= count, PATIENCE + PATIENCE_A_NODE * count, "not all nodes were ready", 1.0)
         yield f"{count} nodes: all ready after", f"{time.monotonic() - began:.0f} s", ""
         made = cpu(running.pid) - used
         yield f"{count} nodes: CPU until then", f"{made:.1f} s, {1000 * made / count:.1f} ms a node", ""
@@ -123,18 +124,6 @@ def _hold(zookeeper: str, directory: Path, count: int, seconds: float) -> Iterat
         yield f"{count} nodes held: resident memory", f"{resident(running.pid):.0f} MiB", "300 MiB"
         operations = (after.operations - before.operations) / (after.at - before.at)
         yield f"{count} nodes held: operations of ZooKeeper", f"{operations:.1f} a second", ""
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(each) for each in text.split(",")]
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in {NODEPOOL, LITE}:
-            raise argparse.ArgumentTypeError(f"there is no contender {name}: choose from {NODEPOOL}, {LITE}")
-    return names
 
 
 if __name__ == "__main__":

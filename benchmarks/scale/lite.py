@@ -1,12 +1,9 @@
 """nodepool-lite with its simulated driver."""
 
-import os
-import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from benchmarks.lite import Lite
@@ -43,33 +40,26 @@ def lite(zookeeper: str, above: Path, poll: float = POLL) -> Iterator[Lite]:
     directory.mkdir()
     config = directory / "nodepool.yaml"
     with Meter(zookeeper).running() as meter:
-        write = partial(_write, config, {"port": meter.port, "poll": poll, "boot_time": BOOT_TIME})
-        write(0)
+
+        def text(count: int) -> str:
+            return CONFIG.format(
+                directory=directory, port=meter.port, chroot=directory.name, count=count, boot_time=BOOT_TIME, poll=poll
+            )
+
+        def mark() -> Mark:
+            return Mark(0, meter.operations, time.monotonic())
+
+        def want(count: int) -> Mark:
+            before = mark()
+            pool.reconfigure(text(count))
+            return before
+
+        config.write_text(text(0))
         pool = RealPool(config, {}, f"{zookeeper}/{directory.name}")
-        mark = partial(_mark, meter)
-        running = Lite(pool, mark, lambda count: _want(pool, mark, write, count))
         try:
             pool.start()
             pool.wait(lambda records: {"planner", "provider/nowhere"} <= records.leaders.keys())
-            yield running
+            yield Lite(pool, mark, want)
             pool.stop()
         finally:
             pool.close()
-
-
-def _mark(meter: Meter) -> Mark:
-    return Mark(0, meter.operations, time.monotonic())
-
-
-def _want(pool: RealPool, mark: Callable[[], Mark], write: Callable[[int], None], count: int) -> Mark:
-    """Set `min-ready` in its file; return the moment before it knew."""
-    before = mark()
-    write(count)
-    assert pool.daemon is not None
-    os.kill(pool.daemon.pid, signal.SIGHUP)
-    return before
-
-
-def _write(config: Path, values: Mapping[str, float], count: int) -> None:
-    directory = config.parent
-    config.write_text(CONFIG.format(**values, directory=directory, chroot=directory.name, count=count))

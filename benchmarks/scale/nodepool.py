@@ -6,24 +6,18 @@ from pathlib import Path
 
 from benchmarks.nodepool import Nodepool, launcher
 
-CONFIG = """
-{zookeeper}
-labels:
-  - {{name: fake, min-ready: {count}}}
-providers:
-  - name: {name}
-    driver: fake
+PROVIDER = """    driver: fake
     cloud: fake
     region-name: fake-region
     rate: 0
     launch-timeout: 600
     boot-timeout: 600
-    cloud-images: [{{name: fake-image, image-id: fake-image-id}}]
+    cloud-images: [{name: fake-image, image-id: fake-image-id}]
     pools:
       - name: main
         max-servers: 20000
         host-key-checking: false
-        labels: [{{name: fake, cloud-image: fake-image, min-ram: 8192, flavor-name: Fake}}]
+        labels: [{name: fake, cloud-image: fake-image, min-ram: 8192, flavor-name: Fake}]
 """
 CLOUDS = """
 clouds:
@@ -44,7 +38,7 @@ sys.exit(launcher.main())
 @contextmanager
 def nodepool(zookeeper: str, above: Path) -> Iterator[Nodepool]:
     """Run a launcher on fake servers during this block."""
-    with launcher(zookeeper, above, CONFIG) as (running, programs):
+    with launcher(zookeeper, above, PROVIDER) as (running, programs):
         clouds = running.directory / "clouds.yaml"
         clouds.write_text(CLOUDS)
         running.start([programs / "python", "-c", LAUNCH], {"OS_CLIENT_CONFIG_FILE": str(clouds)})

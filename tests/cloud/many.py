@@ -3,8 +3,6 @@
 The ways to both are counted, so nothing depends on what the pool says of itself.
 """
 
-import os
-import signal
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -117,12 +115,6 @@ class CountedPool:
         """The mark of all that it makes."""
         return pool_id_file(self.pool.config.state_dir).read_text().strip()
 
-    @property
-    def pid(self) -> int:
-        """The daemon's process."""
-        assert self.pool.daemon is not None
-        return self.pool.daemon.pid
-
     def mark(self) -> Mark:
         """Note what was asked until now."""
         return Mark(len(self._stage.proxy.calls), self._meter.operations, time.monotonic())
@@ -130,8 +122,7 @@ class CountedPool:
     def want(self, count: int) -> Mark:
         """Have the pool keep so many nodes ready; return the moment before it knew."""
         before = self.mark()
-        self.pool.config_path.write_text(CONFIG.format(**self._values, count=count))
-        os.kill(self.pid, signal.SIGHUP)
+        self.pool.reconfigure(CONFIG.format(**self._values, count=count))
         return before
 
 

@@ -55,6 +55,17 @@ class RealPool:
             except StoreUnavailableError:
                 assert time.monotonic() < deadline, self.log.read_text()
 
+    @property
+    def pid(self) -> int:
+        """The daemon's process."""
+        assert self.daemon is not None
+        return self.daemon.pid
+
+    def reconfigure(self, text: str) -> None:
+        """Write another configuration file and have the daemon read it."""
+        self.config_path.write_text(text)
+        os.kill(self.pid, signal.SIGHUP)
+
     def kill(self) -> None:
         """End the daemon as a power cut would."""
         assert self.daemon is not None
