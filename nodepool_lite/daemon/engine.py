@@ -93,6 +93,7 @@ class Engine:
 
     def step(self) -> float | None:
         """Do everything that is due; return when to come back at the latest (epoch seconds), None for a change only."""
+        self.thought = 0.0
         if not self._ctx.store.connected:
             self.why = "waiting for ZooKeeper"
             return None
@@ -109,7 +110,6 @@ class Engine:
             return self._ctx.clock.now() + CRASH_PAUSE
 
     def _step(self) -> float | None:
-        self.thought = 0.0
         self._leadership.campaign()
         before: Snapshot | None = None
         for _ in range(REPLANS):

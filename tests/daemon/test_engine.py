@@ -287,6 +287,16 @@ def test_losing_the_store_stops_all_work_until_it_is_back(world: World) -> None:
     assert len(world.nodes(READY)) == 2
 
 
+def test_a_step_without_the_store_has_decided_nothing(world: World) -> None:
+    """However long the one before took: the loop makes no pause for it again."""
+    world.meanwhile = lambda: world.clock.advance(0.1)
+    world.launcher.step()
+    assert world.launcher.engine.thought > 0
+    world.launcher.store.disconnect()
+    world.launcher.step()
+    assert world.launcher.engine.thought == 0
+
+
 def test_a_cloud_that_takes_long_to_answer_is_not_asked_twice(tmp_path: Path) -> None:
     """Lists that were taken while the request was still on its way prove nothing."""
     world = World(make_config(min_ready=1, state_dir=tmp_path), tmp_path)
