@@ -11,7 +11,7 @@ from typing import Any
 
 from nodepool_lite.config.settings import Config, Diskimage, Label, PoolLabel, Provider, ProviderImage, ProviderPool
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
-from nodepool_lite.model.lease import Lease, LeaseState
+from nodepool_lite.model.lease import Lease, LeaseState, Waiter
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.record import Event
 
@@ -97,6 +97,11 @@ def make_lease(
         "expires": since + 14400.0 if state is LeaseState.ACTIVE else None,
     }
     return Lease(id=lease_id, order=order, **(values | fields))
+
+
+def make_waiter(lease_id: str = "abcd2345") -> Waiter:
+    """Return the record that says that somebody waits for the lease."""
+    return Waiter(id=lease_id, host="a", pid=1)
 
 
 def make_build(

@@ -20,7 +20,7 @@ def take(app: App, wish: Wish, *, no_wait: bool) -> tuple[Lease, Snapshot]:
     with app.store() as store:
         lease = grab_now(store, app.config, app.clock, wish)
         if lease is not None:
-            return lease, store.read(Node)
+            return lease, Snapshot(nodes=store.look_up(Node, lease.nodes))
     if no_wait:
         raise WaitTimeoutError(
             f"{wish.label}: {'no node is' if wish.count == 1 else f'{wish.count} nodes are not'} free at the moment"

@@ -41,8 +41,6 @@ class Lease(Record):
     expires: float | None = None
     wait_until: float | None = None
     """When a waiting lease gives up; None waits for ever."""
-    attended: bool = False
-    """A client waits for it and shows so with an ephemeral waiter record; without that it is cancelled."""
     nodes: tuple[str, ...] = ()
     public_key: str | None = None
     """The user's own public key; with it, access is by certificates that end with the lease."""
@@ -62,7 +60,10 @@ class Lease(Record):
 
 
 class Waiter(Record):
-    """Ephemeral: the client that waits for the lease of the same id is alive."""
+    """Ephemeral: the client that waits for the lease of the same id is alive.
+
+    Made together with the lease: a waiting lease that has none is cancelled after a while.
+    """
 
     host: str
     pid: int

@@ -11,7 +11,7 @@ from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
 
 UNATTENDED = 15.0
-"""Seconds without a sign of its client after which an attended waiting lease is cancelled."""
+"""Seconds without a sign of its client after which a waiting lease is cancelled."""
 ATTACHED = frozenset({NodeState.IN_USE, NodeState.HOLD})
 """States in which a lease still has something of its node."""
 _LOST = frozenset({NodeState.FAILED, NodeState.DELETING})
@@ -79,8 +79,8 @@ def free_sets(nodes: Mapping[str, Node]) -> dict[str, tuple[NodeSet, ...]]:
 
 def queue(leases: Iterable[Lease], waiters: Collection[str], now: float) -> list[Lease]:
     """Return the leases that wait in earnest, label by label, in the order in which they are served."""
-    waiting = (lease for lease in leases if lease.state is LeaseState.WAITING)
-    earnest = (lease for lease in waiting if not _overdue(lease, now) and (not lease.attended or lease.id in waiters))
+    waiting = (lease for lease in leases if lease.state is LeaseState.WAITING and lease.id in waiters)
+    earnest = (lease for lease in waiting if not _overdue(lease, now))
     return sorted(earnest, key=lambda lease: (lease.label, lease.order, lease.id))
 
 
@@ -93,14 +93,14 @@ def position(lease: Lease, leases: Iterable[Lease], waiters: Collection[str], no
 def attendance(
     leases: Iterable[Lease], waiters: Collection[str], seen: Mapping[str, float], now: float
 ) -> dict[str, float]:
-    """Return when the client of each attended waiting lease was last seen, given what was known before.
+    """Return when the client of each waiting lease was last seen, given what was known before.
 
     A lease that was not known before counts as seen now: whoever starts to look gives everybody the full grace.
     """
     return {
         lease.id: now if lease.id in waiters else seen.get(lease.id, now)
         for lease in leases
-        if lease.state is LeaseState.WAITING and lease.attended
+        if lease.state is LeaseState.WAITING
     }
 
 
@@ -114,7 +114,7 @@ def abandoned(
         if lease.wait_until is not None:
             reason = "expired: no node became free in the time it wanted to wait"
             yield Ending(lease.wait_until, lease.id, reason)
-        if lease.attended and lease.id not in waiters:
+        if lease.id not in waiters:
             reason = "cancelled: the client that waited for it is gone"
             yield Ending(seen.get(lease.id, now) + UNATTENDED, lease.id, reason)
 

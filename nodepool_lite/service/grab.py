@@ -68,7 +68,9 @@ def grab_now(store: Store, config: Config, clock: Clock, wish: Wish) -> Lease | 
     def attempt(records: Snapshot) -> Lease | None:
         nonlocal overtaken
         now = clock.now()
-        free = spare(records.nodes, records.leases.values(), records.waiters, lease.label, now)
+        # Only those who wait matter, and whoever waits has a waiter: ended leases may be many.
+        waiting = store.look_up(Lease, records.waiters)
+        free = spare(records.nodes, waiting.values(), records.waiters, lease.label, now)
         if len(free) < lease.count:
             return None
         # Many who all want the one that is ready longest would hold each other up.
@@ -78,7 +80,7 @@ def grab_now(store: Store, config: Config, clock: Clock, wish: Wish) -> Lease | 
         return leases.give(store, config, lease, [node for each in chosen for node in each], now)
 
     try:
-        return settled(store, (Node, Lease, Waiter), attempt)
+        return settled(store, (Node, Waiter), attempt)
     except StoreUnavailableError as error:
         raise StoreUnavailableError(
             f"{error}\nIf the request got through, lease {lease.id} holds the node: see `nodepool-lite leases`"
@@ -210,7 +212,6 @@ def new_lease(config: Config, clock: Clock, wish: Wish) -> Lease:
         history=(Event(time=now, state=LeaseState.WAITING, reason=f"asked for by {wish.owner}"),),
         lifetime=config.lease_lifetime if wish.lifetime is None else wish.lifetime,
         wait_until=None if wish.wait is None else now + wish.wait,
-        attended=True,
         public_key=wish.public_key,
     )
 

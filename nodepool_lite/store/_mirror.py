@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nodepool_lite.model.record import Record
-from nodepool_lite.store._tree import BATCH, Answer, Read, Walk, absorb, kind_and_id
+from nodepool_lite.store._tree import BATCH, Answer, Read, Walk, absorb, everything, kind_and_id
 from nodepool_lite.store._view import View
 from nodepool_lite.store.base import PATHS
 
@@ -61,7 +61,7 @@ class Mirror:
     def load(self) -> None:
         """Start to read everything; the watch must be in place by now."""
         self.reset()
-        self._walk = Walk(self._root, PATHS)
+        self._walk = Walk(self._root, everything())
 
     def batch(self) -> tuple[Read, ...]:
         """Return the reads to send now; none while a batch is under way or when nothing is to be read."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,13 +108,21 @@ def _reason(error: ValueError) -> str:
     return "".join(char if char.isprintable() else "?" for char in said)[:_LONGEST]
 
 
-class Walk:
-    """Reads the given kinds breadth-first into a view, one batch of reads after the other."""
+def everything(kinds: Iterable[type[Record]] = PATHS) -> Iterator[Read]:
+    """Yield where a walk begins that reads all records of these kinds."""
+    return (Read(PATHS[kind], children=True) for kind in kinds)
 
-    def __init__(self, root: str, kinds: Iterable[type[Record]]) -> None:
+
+class Walk:
+    """Reads breadth-first into a view, one batch of reads after the other.
+
+    `wanted` is where to begin: paths below `root`.
+    """
+
+    def __init__(self, root: str, wanted: Iterable[Read]) -> None:
         self.view = View()
         self._root = root
-        self._queue = deque(Read(f"{root}/{PATHS[kind]}", children=True) for kind in kinds)
+        self._queue = deque(each._replace(path=f"{root}/{each.path}") for each in wanted)
 
     def batch(self) -> tuple[Read, ...]:
         """Return the next reads to do; none when everything was read."""

@@ -1,7 +1,7 @@
 """The contract of a store, as ZooKeeper and the in-memory twin both keep it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -130,6 +130,9 @@ class Store(Protocol):
 
     def read(self, *kinds: type[Record]) -> Snapshot:
         """Return only `kinds` (all, if none is named), read from the server now; for clients without a watch."""
+
+    def look_up(self, kind: type[R], ids: Collection[str]) -> Mapping[str, R]:
+        """Return those of the records that are there and readable, from the server now; for clients without a watch."""
 
     def subscribe(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `callback` (from the store's thread; it must not block) after each change of the view or connection."""

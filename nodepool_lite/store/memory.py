@@ -4,7 +4,7 @@ A client has handles with which a test does to its connection what a network, a 
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import TypeVar, cast
 
@@ -128,6 +128,11 @@ class MemoryStore:
         return Snapshot(
             **{folder: getattr(full, folder) for folder in folders}, garbage=garbage, newer=full.newer & garbage.keys()
         )
+
+    def look_up(self, kind: type[R], ids: Collection[str]) -> Mapping[str, R]:
+        """Return those of the records that are there and readable."""
+        records = getattr(self.read(kind), PATHS[kind])
+        return {each: records[each] for each in ids if each in records}
 
     def subscribe(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `callback` after each change of the view or connection."""

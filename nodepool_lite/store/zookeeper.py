@@ -1,6 +1,6 @@
 """The store in ZooKeeper: one znode with JSON for each record, a view that one recursive watch keeps fresh."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self, TypeVar, cast
@@ -10,11 +10,12 @@ from kazoo.exceptions import NoAuthError, NodeExistsError, NoNodeError
 from nodepool_lite.model.errors import StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.record import Record
 from nodepool_lite.store._access import OPEN, Access
+from nodepool_lite.store._codec import checked
 from nodepool_lite.store._feed import Feed
 from nodepool_lite.store._parts import Part, failure, missing_folder, numbered_part_of, part_of
 from nodepool_lite.store._seal import is_sealed, seal
 from nodepool_lite.store._secret import SECRET, read_secret
-from nodepool_lite.store._tree import Walk
+from nodepool_lite.store._tree import Read, Walk, everything
 from nodepool_lite.store._wire import Guard, ReadBatch, Root, Transaction, Written, create, remove
 from nodepool_lite.store.base import PATHS, Snapshot, Write
 
@@ -122,8 +123,16 @@ class ZooKeeperStore:
 
     def read(self, *kinds: type[Record]) -> Snapshot:
         """Return only `kinds` (all, if none is named), read from the server now."""
+        return self._read(everything(kinds or PATHS))
+
+    def look_up(self, kind: type[R], ids: Collection[str]) -> Mapping[str, R]:
+        """Return those of the records that are there and readable, from the server now."""
+        found = self._read(Read(f"{PATHS[kind]}/{checked(kind, each)}") for each in ids)
+        return cast("Mapping[str, R]", getattr(found, PATHS[kind]))
+
+    def _read(self, wanted: Iterable[Read]) -> Snapshot:
         self._feed.check()
-        walk = Walk(self._feed.root.path, kinds or tuple(PATHS))
+        walk = Walk(self._feed.root.path, wanted)
         link = self._feed.link
         while reads := walk.batch():
             answers = link.ask(ReadBatch(reads))

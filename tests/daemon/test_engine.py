@@ -14,7 +14,7 @@ from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import Action, CreateServer, ListImages, ListServers, StartBuild, StartUpload
-from nodepool_lite.testing import PROVIDER, make_config, make_lease
+from nodepool_lite.testing import PROVIDER, make_config, make_lease, make_waiter
 from tests.simulation.tripwire import Wired
 from tests.world import HeldWorkers, World
 
@@ -168,6 +168,7 @@ def test_a_waiting_lease_gets_the_next_ready_node(tmp_path: Path) -> None:
     world.run(20)
     assert world.nodes() == []
     world.store.create(make_lease(since=world.clock.now(), order=0))
+    world.store.create(make_waiter())
     world.run(60)
     lease = world.records.leases["abcd2345"]
     assert lease.state is LeaseState.ACTIVE
@@ -196,6 +197,7 @@ def test_an_expired_lease_takes_its_node_with_it(tmp_path: Path) -> None:
     """The node is deleted, never returned to the pool."""
     world = World(make_config(min_ready=0, state_dir=tmp_path), tmp_path)
     world.store.create(make_lease(since=world.clock.now(), order=0, lifetime=600.0))
+    world.store.create(make_waiter())
     world.run(60)
     node = world.nodes(NodeState.IN_USE)[0]
     world.run(600)

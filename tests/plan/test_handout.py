@@ -109,7 +109,7 @@ CASES: dict[str, tuple[list[Node], list[Lease], list[Grant]]] = {
     ),
     "a lease whose client is away gets nothing and holds nobody up": (
         [make_node(1)],
-        [make_lease("away", order=1, attended=True), make_lease("here", order=2, attended=True)],
+        [make_lease("away", order=1), make_lease("here", order=2)],
         [Grant("here", (ONE,))],
     ),
 }
@@ -119,7 +119,7 @@ CASES: dict[str, tuple[list[Node], list[Lease], list[Grant]]] = {
 def test_table_of_handouts(case: str) -> None:
     """Each case of the table is decided as its name says."""
     nodes, leases, expected = CASES[case]
-    assert handout(by_id(nodes), leases, {"here"}, NOW) == expected
+    assert handout(by_id(nodes), leases, {each.id for each in leases} - {"away"}, NOW) == expected
 
 
 @st.composite
@@ -143,7 +143,6 @@ def pools(draw: st.DrawFn) -> tuple[dict[str, Node], list[Lease], set[str]]:
             order=draw(st.integers(1, 5)),
             count=draw(st.integers(1, 3)),
             state=draw(st.sampled_from([LeaseState.WAITING, LeaseState.WAITING, LeaseState.ACTIVE, LeaseState.ENDED])),
-            attended=draw(st.booleans()),
             wait_until=draw(st.sampled_from([None, NOW - 1, NOW + 1])),
         )
         for number in range(draw(st.integers(0, 8)))
@@ -191,16 +190,16 @@ def test_nobody_is_overtaken_and_nobody_waits_for_nothing(
 def test_position_counts_within_the_label() -> None:
     """The place in the queue ignores other labels and those who are not in it."""
     first, second = make_lease("a", order=1), make_lease("b", order=5)
-    others = [make_lease("c", order=2, label="rdo"), make_lease("d", order=3, attended=True)]
+    others = [make_lease("c", order=2, label="rdo"), make_lease("away", order=3)]
     everybody = [second, *others, first]
-    assert position(first, everybody, (), NOW) == 1
-    assert position(second, everybody, (), NOW) == 2
-    assert position(others[1], everybody, (), NOW) == 0
+    assert position(first, everybody, "abc", NOW) == 1
+    assert position(second, everybody, "abc", NOW) == 2
+    assert position(others[1], everybody, "abc", NOW) == 0
 
 
 def test_a_client_that_is_away_for_long_loses_its_lease() -> None:
     """Its end comes 15 seconds after it was last seen, whoever looks and however often."""
-    lease = make_lease("a", attended=True)
+    lease = make_lease("a")
     seen = attendance([lease], {"a"}, {}, NOW)
     assert list(abandoned([lease], {"a"}, seen, NOW)) == []
     seen = attendance([lease], (), seen, NOW + 5)
@@ -211,21 +210,21 @@ def test_a_client_that_is_away_for_long_loses_its_lease() -> None:
 
 def test_a_launcher_that_has_just_started_gives_every_client_the_full_grace() -> None:
     """A lease that was not known before counts as seen now."""
-    lease = make_lease("a", attended=True, since=NOW - 900)
+    lease = make_lease("a", since=NOW - 900)
     assert attendance([lease], (), {}, NOW) == {"a": NOW}
 
 
 def test_a_client_that_came_back_is_forgiven() -> None:
     """Its absence starts anew the next time."""
-    lease = make_lease("a", attended=True)
+    lease = make_lease("a")
     seen = attendance([lease], {"a"}, {"a": NOW}, NOW + 14)
     assert attendance([lease], (), seen, NOW + 20) == {"a": NOW + 14}
 
 
 def test_a_wait_ends_when_its_time_is_over() -> None:
-    """A lease that nobody attends to ends by its own time only."""
+    """One without such a time ends only when its client is gone."""
     limited, patient = make_lease("a", wait_until=NOW + 60), make_lease("b")
-    (ending,) = abandoned([limited, patient], (), {}, NOW)
+    (ending,) = abandoned([limited, patient], "ab", {}, NOW)
     assert (ending.lease_id, ending.at) == ("a", NOW + 60)
 
 

@@ -5,7 +5,7 @@ import pytest
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.plan.actions import EndLease, ForgetLease, Grant, SignLease
-from nodepool_lite.testing import NOW, make_config, make_lease, make_node
+from nodepool_lite.testing import NOW, make_config, make_lease, make_node, make_waiter
 from tests.plan.views import make_view, planned
 
 L = LeaseState
@@ -13,7 +13,7 @@ L = LeaseState
 
 def test_a_waiting_lease_gets_the_ready_node() -> None:
     """Decided on the lease as it was read."""
-    (grant,) = planned(make_view(make_lease(version=7), make_node(1)), Grant)
+    (grant,) = planned(make_view(make_lease(version=7), make_waiter(), make_node(1)), Grant)
     assert (grant.nodes, grant.version) == (("0000000001",), 7)
 
 
@@ -25,7 +25,7 @@ def test_a_lease_for_a_label_that_is_not_configured_any_more_ends_with_that_reas
 
 def test_a_node_that_is_there_is_granted_even_if_its_label_is_gone() -> None:
     """Once: the grant comes before the end of the same lease."""
-    view = make_view(make_lease(label="gone"), make_node(1, label="gone", generation="old"))
+    view = make_view(make_lease(label="gone"), make_waiter(), make_node(1, label="gone", generation="old"))
     assert planned(view, Grant)
 
 
@@ -39,7 +39,7 @@ def test_a_node_that_is_there_is_granted_even_if_its_label_is_gone() -> None:
 def test_the_end_of_a_lease_is_known_ahead(lease: object, ends: float) -> None:
     """So that nobody has to poll for it."""
     taken = make_node(1, state=NodeState.IN_USE, lease="abcd2345")
-    view = make_view(lease, taken, config=make_config(min_ready=0))  # type: ignore[arg-type]
+    view = make_view(lease, make_waiter(), taken, config=make_config(min_ready=0))  # type: ignore[arg-type]
     assert [each.at for each in planned(view, EndLease, due=False)] == [ends]
 
 

@@ -18,7 +18,7 @@ from nodepool_lite.plan.handout import attendance
 from nodepool_lite.plan.plan import Plan, plan
 from nodepool_lite.plan.view import CloudView, View
 from nodepool_lite.store.base import Snapshot
-from nodepool_lite.testing import NOW, make_build, make_config, make_lease, make_node, make_upload
+from nodepool_lite.testing import NOW, make_build, make_config, make_lease, make_node, make_upload, make_waiter
 from tests.plan.views import LATER, make_backoff, make_view
 
 LABELS = ("a", "b", "gone")
@@ -54,7 +54,6 @@ def views(draw: st.DrawFn) -> View:
             nodes=draw(st.sampled_from([(), ("0000000000",)])),
             expires=draw(st.sampled_from([None, NOW + 300.0])),
             wait_until=draw(st.sampled_from([None, NOW + 5.0, NOW + 800.0])),
-            attended=draw(st.booleans()),
         )
         for number in range(draw(numbers))
     ]
@@ -108,7 +107,7 @@ def test_a_plan_holds_only_for_what_it_was_made_from(change: dict[str, Any]) -> 
 
 def test_a_lease_is_granted_before_it_is_ended() -> None:
     """Of two actions with one key the first is carried out."""
-    view = make_view(make_lease(label="gone"), make_node(1, label="gone", generation="x"))
+    view = make_view(make_lease(label="gone"), make_waiter(), make_node(1, label="gone", generation="x"))
     kinds = [type(action) for action in plan(view, LATER) if action.key == "lease/abcd2345"]
     assert kinds == [Grant, EndLease]
 

@@ -23,7 +23,7 @@ from nodepool_lite.service import leases
 from nodepool_lite.service.grab import LETTERS, Wish, grab, grab_now, new_lease_id
 from nodepool_lite.store.base import Snapshot
 from nodepool_lite.store.memory import MemoryServer, MemoryStore
-from nodepool_lite.testing import NOW, FakeClock, make_config, make_lease, make_node, numbered
+from nodepool_lite.testing import NOW, FakeClock, make_config, make_lease, make_node, make_waiter, numbered
 
 ONE, TWO = numbered(1), numbered(2)
 PATIENCE = 20.0
@@ -106,6 +106,7 @@ def test_a_warm_grab_does_not_overtake_the_queue(store: MemoryStore, config: Con
     """The only ready node belongs to whoever waits already; a second one is free to take."""
     store.create(make_node(1))
     store.create(make_lease(order=1))
+    store.create(make_waiter())
     assert grab_now(store, config, clock, Wish("debian-12", "bob")) is None
     store.create(make_node(2))
     lease = grab_now(store, config, clock, Wish("debian-12", "bob"))

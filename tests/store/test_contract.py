@@ -325,6 +325,15 @@ def test_only_what_is_asked_for_is_read(store: Store) -> None:
     assert store.read().leases == {"a": lease}
 
 
+def test_records_are_looked_up_by_their_names(connect: Connect) -> None:
+    """From the server, by a client that has not heard of them; what is not there is left out."""
+    store, other = connect(), connect()
+    leases = {name: other.create(make_lease(name)) for name in ("a", "b", "c")}
+    other.delete(leases["c"])
+    assert store.look_up(Lease, ("a", "c", "d")) == {"a": leases["a"]}
+    assert store.look_up(Lease, ()) == {}
+
+
 def test_a_record_below_another_folder_goes_and_comes(store: Store) -> None:
     """Ids with slashes can be used again after their record was removed."""
     for _ in range(2):

@@ -48,6 +48,10 @@ class StoreWire:
         """Read from the server."""
         return self._ask(lambda: self._store.read(*kinds))
 
+    def look_up(self, kind: Any, ids: Any) -> Any:
+        """Read from the server."""
+        return self._ask(lambda: self._store.look_up(kind, ids))
+
     def create(self, record: Any) -> Any:
         """Write."""
         return self._ask(lambda: self._store.create(record), writes=True)
