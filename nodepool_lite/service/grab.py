@@ -80,7 +80,7 @@ def grab_now(store: Store, config: Config, clock: Clock, wish: Wish) -> Lease | 
         return leases.give(store, config, lease, [node for each in chosen for node in each], now)
 
     try:
-        return settled(store, (Node, Waiter), attempt)
+        return settled(lambda: store.read(Node, Waiter), attempt)
     except StoreUnavailableError as error:
         raise StoreUnavailableError(
             f"{error}\nIf the request got through, lease {lease.id} holds the node: see `nodepool-lite leases`"
@@ -238,4 +238,4 @@ def withdraw(store: Store, clock: Clock, lease_id: str, reason: str, *, keep: bo
             return lease
         return leases.end(store, lease, reason, clock.now(), records.nodes)
 
-    return settled(store, (Lease, Node), attempt)
+    return settled(lambda: store.read(Lease, Node), attempt)

@@ -66,7 +66,7 @@ def delete_build(store: Store, name: str, *, who: str, now: float) -> Asked:
         store.update(build.to(BuildState.DELETING, now, f"deleted: by {who}"))
         return Asked(build.name, tuple(_about_build(records, build)))
 
-    return settled(store, (Build, Upload), attempt)
+    return settled(lambda: store.read(Build, Upload), attempt)
 
 
 def delete_upload(store: Store, name: str, *, who: str, now: float) -> Asked:
@@ -87,7 +87,7 @@ def delete_upload(store: Store, name: str, *, who: str, now: float) -> Asked:
         store.transact(writes)
         return Asked(upload.name, tuple(_about_upload(records, upload)))
 
-    return settled(store, (Build, Upload), attempt)
+    return settled(lambda: store.read(Build, Upload), attempt)
 
 
 def _ask(store: Store, request: Request, what: str) -> Asked:

@@ -16,7 +16,7 @@ from nodepool_lite.model.record import Event
 from nodepool_lite.plan.handout import ATTACHED
 from nodepool_lite.service.attempts import settled
 from nodepool_lite.service.names import node_named, the_lease
-from nodepool_lite.store.base import Snapshot, Store, Write
+from nodepool_lite.store.base import Snapshot, Store, Write, id_problem
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def release(store: Store, name: str, who: str, now: float) -> Released:
         store.transact(writes)
         return Released(node.lease, *_outcome(writes))
 
-    return settled(store, (Lease, Node), attempt)
+    return settled(lambda: _about(store, name), attempt)
 
 
 def extend(store: Store, config: Config, name: str, seconds: float, *, who: str, now: float) -> Lease:
@@ -104,7 +104,7 @@ def extend(store: Store, config: Config, name: str, seconds: float, *, who: str,
         longer = lease.but(expires=expires, lifetime=expires - lease.state_since, history=(*lease.history, event))
         return store.update(_signed(config, longer) if _may_sign(config, longer) else longer)
 
-    return settled(store, (Lease,), attempt)
+    return settled(lambda: _about(store, name), attempt)
 
 
 def sign(store: Store, config: Config, lease: Lease) -> Lease:
@@ -171,6 +171,14 @@ def departure(
     spared = {NodeState.DELETING, NodeState.HOLD} if keep_held else {NodeState.DELETING}
     doomed = (node for node in gone if node.state not in spared)
     return [*writes, *(Write("update", node.to(NodeState.DELETING, now, reason)) for node in doomed)]
+
+
+def _about(store: Store, name: str) -> Snapshot:
+    """Return the lease of that name and its nodes, or all leases and nodes when the name may be a node's."""
+    leases = {} if id_problem(Lease, name) else store.look_up(Lease, (name,))
+    if leases:
+        return Snapshot(leases=leases, nodes=store.look_up(Node, leases[name].nodes))
+    return store.read(Lease, Node)
 
 
 def _release_all(store: Store, lease: Lease, records: Snapshot, who: str, now: float) -> Released:

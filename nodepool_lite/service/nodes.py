@@ -31,7 +31,7 @@ def delete(store: Store, name: str, *, who: str, now: float) -> tuple[str, ...]:
         store.transact(departure(records, gone, now, f"deleted: by {who}"))
         return tuple(node.id for node in gone)
 
-    return settled(store, (Lease, Node), attempt)
+    return settled(lambda: store.read(Lease, Node), attempt)
 
 
 def await_gone(store: Store, clock: Clock, ids: Iterable[str], patience: float) -> None:
@@ -79,7 +79,7 @@ def hold(
         store.transact([Write("update", each) for each in held])
         return held
 
-    return settled(store, (Node,), attempt)
+    return settled(lambda: store.read(Node), attempt)
 
 
 def unhold(store: Store, name: str, *, who: str, now: float) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def unhold(store: Store, name: str, *, who: str, now: float) -> tuple[str, ...]:
         store.transact(departure(records, held, now, f"hold ended: by {who}"))
         return tuple(each.id for each in held)
 
-    return settled(store, (Lease, Node), attempt)
+    return settled(lambda: store.read(Lease, Node), attempt)
 
 
 def _held(node: Node, reason: str, who: str, now: float, until: float | None) -> Node:
