@@ -1,7 +1,7 @@
-"""A head start for the first servers of many: who waits for one of them does not wait for all.
+"""A head start for the first server of many: who waits for one of them does not wait for all.
 
 Servers that are made side by side take from each other. So when many are asked for at once and none was being made
-before, two go ahead; the others follow when one of the two runs, or after a moment in any case.
+before, one goes ahead; the others follow when it runs, or after a moment in any case.
 """
 
 import threading
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-AHEAD = 2
 HEAD_START = 3.0
 """Seconds; where servers take much longer than that to build, it does not matter."""
 
@@ -29,6 +28,12 @@ class Burst:
         self._over = True
         """Whether the head start is."""
 
+    @property
+    def begins(self) -> bool:
+        """Whether one server is ahead of others, and all wait for it."""
+        with self._condition:
+            return not self._over and self._now() < self._began + HEAD_START
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait until the next server may be asked for, and ask in this block."""
@@ -38,7 +43,7 @@ class Burst:
                 self._over, self._turns, self._began = False, 0, self._now()
             self._asking += 1
             self._turns += 1
-            if self._turns > AHEAD:
+            if self._turns > 1:
                 self._wait()
         try:
             yield

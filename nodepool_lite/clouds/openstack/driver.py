@@ -27,6 +27,8 @@ SHORTEST_POLL = 1.0
 """Seconds between two server lists, at least."""
 SHORTEST_GLANCE = 0.5
 """The same where the ids of those that are being built were enough."""
+SHORTEST_BEGIN = 0.2
+"""The same while many wait for the first one."""
 LONGEST_POLL = 5.0
 """Seconds between two lists that are long because of how long lists take."""
 LIST_SHARE = 3.0
@@ -96,9 +98,11 @@ class OpenStackDriver:
             if not self._watch.complete:
                 self._learn_addresses()
             glanced = self._watch.list(began)
-            self._adapt(self._clock.now() - began, SHORTEST_GLANCE if glanced else SHORTEST_POLL)
+            took = self._clock.now() - began
             rows = self._watch.all()
             self._burst.saw(frozenset(row.id for row in rows if row.state is ServerState.STARTING))
+            built = SHORTEST_BEGIN if self._burst.begins else SHORTEST_GLANCE
+            self._adapt(took, built if glanced else SHORTEST_POLL)
             ways = {part: self._rules(part) for part in {row.marks.get(PART, "") for row in rows}}
             return [self._server(row, ways[row.marks.get(PART, "")]) for row in rows]
 
