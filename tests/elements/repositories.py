@@ -143,13 +143,14 @@ def stream_9(top: Path, url: str) -> None:
             Rpm("centos-release-openstack-epoxy", files=release),
             Rpm("mariadb-server", "10.11.9"),
             Rpm("chrony"), Rpm("httpd"), Rpm("lvm2"), Rpm("qemu-img"), Rpm("targetcli"), Rpm("redis"), Rpm("memcached"),
-            Rpm("libvirt-daemon-kvm"), Rpm("iptables-services"),
+            Rpm("libvirt-daemon-kvm"), Rpm("iptables-services"), Rpm("epel-release"), Rpm("dnf-plugins-core"),
         ],
         MODULES,
     )  # fmt: skip
     build(top / "crb", [Rpm("python3-only-in-crb")])
     # EPEL has a newer one, which would get in
-    build(top / "epel", [Rpm("python3-PyMySQL", "9.9")])
+    recorders = [Rpm(each) for each in ("asciinema", "chromedriver", "chromium", "ffmpeg-free")]
+    build(top / "epel", [Rpm("python3-PyMySQL", "9.9"), *recorders])
     build(top / "epoxy", _rdo("2025.1"))
     build(top / "trunk", _rdo("2025.2"))
     for place in ("puppet-passed-ci", "current", f"{HASH[:2]}/{HASH[2:4]}/{HASH}"):

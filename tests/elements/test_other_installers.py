@@ -173,6 +173,36 @@ def test_a_node_that_resolves_no_names_is_told_before_anything_is_fetched(node: 
     assert not node.path("/root/kolla-did").exists()
 
 
+def test_the_element_of_kolla_has_kolla_ansible_itself(node: Stream, tmp_path: Path) -> None:
+    """From PyPI, with the settings of the build host; what comes from elsewhere is last, and told if it fails."""
+    mine = tmp_path / "mine.yml"
+    mine.write_text("enable_heat: no\n")
+    done = node.element("kolla-requirements", {"KOLLA_GLOBALS": str(mine)}, check=False)
+    assert node.run("/opt/kolla/bin/kolla-ansible --version").stdout.startswith("kolla-ansible")
+    assert node.run("openstack --version").stdout.startswith("openstack")
+    assert node.path("/etc/kolla/globals.d/50-image.yml").read_text() == "enable_heat: no\n"
+    if done.returncode:
+        assert "Failed to install Ansible collections" in done.stdout + done.stderr
+    else:
+        assert "openstack.kolla" in node.run("/opt/kolla/bin/ansible-galaxy collection list").stdout
+
+
+def test_the_browser_and_its_recorders_come_from_epel_and_nothing_else_does(node: Stream) -> None:
+    """Afterwards EPEL is disabled, for RDO does not go with it."""
+    asked = "import sys; open('/asked-of-pip', 'w').write(' '.join(sys.argv[1:]))"
+    packages = node.run("python3 -c 'import site; print(site.getsitepackages()[0])'").stdout.strip()
+    node.write(f"{packages}/pip/__init__.py", "")
+    node.write(f"{packages}/pip/__main__.py", asked)
+    node.element("gui-tests")
+    installed = set(node.run("rpm -qa --qf '%{NAME} %{VERSION}\\n'").stdout.splitlines())
+    assert {"asciinema 1.0", "chromedriver 1.0", "chromium 1.0", "ffmpeg-free 1.0", "python3-PyMySQL 1.1"} <= installed
+    assert node.path("/asked-of-pip").read_text() == "install selenium"
+    enabled = node.run("dnf -q repolist").stdout
+    assert "baseos" in enabled
+    assert "epel" not in enabled
+    assert node.run("record-gui-tests --help").stdout.startswith("record-gui-tests [--output DIR]")
+
+
 @pytest.mark.parametrize("release", ["epoxy", "antelope", ""])
 def test_tripleo_refuses_what_never_had_it(node: Stream, release: str) -> None:
     """With a sentence, and what to take instead."""
