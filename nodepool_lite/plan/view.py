@@ -1,5 +1,6 @@
 """What a planner may look at: the records, what each cloud said last, and what this process is and leads."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,8 +48,14 @@ class CloudView:
         return self._by_mark.get((node.id, node.attempt))
 
     def deletable(self, server: str) -> float:
-        """Return from when on the end of a listed server may be asked for (again): epoch seconds."""
-        return self.ending[server] + DELETE_PATIENCE if server in self.ending else 0.0
+        """Return from when on the end of a listed server may be asked for (again): epoch seconds.
+
+        Never before a list that was asked for since: an older one knows nothing of it, and a busy cloud's takes long.
+        """
+        asked = self.ending.get(server)
+        if asked is None:
+            return 0.0
+        return asked + DELETE_PATIENCE if self.listed_after(asked) else math.inf
 
     @cached_property
     def _by_mark(self) -> Mapping[tuple[str, str], Server]:

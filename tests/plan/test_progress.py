@@ -270,9 +270,11 @@ def test_the_server_of_a_node_that_ended_is_deleted(state: NodeState) -> None:
     """And its end is asked for again only after a while."""
     node = make_node(1, state=state)
     assert kinds(step(node)) == [DeleteServer]
-    patient = see(node, ending={node.server_id or "": NOW + 5})
+    asked = {node.server_id or "": NOW + 5}
+    patient = see(node, ending=asked, listed_at=NOW + 6)
     assert step(node, cloud=patient) == []
     assert kinds(step(node, cloud=patient, now=NOW + 15)) == [DeleteServer]
+    assert step(node, cloud=see(node, ending=asked, listed_at=NOW + 4), now=NOW + 15) == [], "that list was before it"
 
 
 @pytest.mark.parametrize("state", [S.DELETING, S.FAILED])
