@@ -24,7 +24,7 @@ LOST = [
     pytest.param({"change": truncated}, id="half an answer"),
 ]
 CREATION = "compute/v2.1/servers$"
-LIST = "compute/v2.1/servers(/detail)?$"
+LIST = r"compute/v2.1/servers(/detail)?\?"
 """With details, or on a slow day only the ids of those that are being built."""
 
 
