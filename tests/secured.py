@@ -71,7 +71,7 @@ class Secured:
 def auth(scheme: str, username: str = USERNAME, password: str = "") -> ZooKeeperAuth:
     """Return settings to say who we are: with `sasl` the server's own user, with `digest` another."""
     chosen = password or (PASSWORD if scheme == "sasl" else "open sesame")
-    return ZooKeeperAuth.model_validate({"scheme": scheme, "username": username, "password": chosen})
+    return ZooKeeperAuth(scheme=scheme, username=username, password=chosen)
 
 
 def start(directory: Path, *, users: bool = True) -> tuple[Secured, "subprocess.Popen[bytes]"]:

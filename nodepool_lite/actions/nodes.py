@@ -251,7 +251,7 @@ def _spec(ctx: Context, node: Node, provider: Provider, settings: PoolLabel, use
         ram=settings.min_ram,
         disk=settings.disk,
         user_data=user_data,
-        settings=settings.model_dump(mode="json"),
+        settings=settings.plain(),
         set_id=node.set_id if node.subnodes or node.primary is not None else "",
         config_drive=_config_drive(provider, settings),
     )

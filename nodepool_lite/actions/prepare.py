@@ -85,7 +85,7 @@ def _start(ctx: Context, node: Node, run: ScriptRun) -> Outcome:
 def _finished(ctx: Context, node: Node, run: ScriptRun, status: ScriptStatus) -> Outcome:
     now = ctx.clock.now()
     if status.exit_status == 0:
-        ended = run.model_copy(update={"finished": now, "exit_status": 0, "step": ""})
+        ended = run.but(finished=now, exit_status=0, step="")
         return _verified(ctx, node, f"ready-script {run.name} succeeded", script=ended)
     what = "was cut short: the node was restarted" if status.lost else f"ended with status {status.exit_status}"
     detail = tail_reason(_public(ctx, _tail(ctx, node)))
@@ -96,7 +96,7 @@ def _finished(ctx: Context, node: Node, run: ScriptRun, status: ScriptStatus) ->
         again = ScriptRun(name=run.name, run_id=f"{node.id}-{number + 1}", started=now)
         ctx.store.update(node.noted(now, f"{reason}; trying again", script=again))
         return DONE
-    ended = run.model_copy(update={"finished": now, "exit_status": status.exit_status})
+    ended = run.but(finished=now, exit_status=status.exit_status)
     fail_node(ctx, node.but(script=ended), reason)
     return DONE
 
@@ -140,7 +140,7 @@ def _note_step(ctx: Context, node: Node, run: ScriptRun) -> None:
     now = ctx.clock.now()
     if step and step != run.step and now - float(ctx.notes.get(key, "0")) >= STEP_INTERVAL:
         ctx.notes[key] = str(now)
-        ctx.store.update(node.but(script=run.model_copy(update={"step": step[:200]})))
+        ctx.store.update(node.but(script=run.but(step=step[:200])))
 
 
 def _members(ctx: Context, node: Node) -> tuple[Node, ...]:

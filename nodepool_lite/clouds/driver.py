@@ -5,10 +5,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import Field
+from msgspec import field
 
 from nodepool_lite.config.settings import PoolLabel, ProviderPool
-from nodepool_lite.model.record import Frozen
+from nodepool_lite.model.value import Frozen
 
 
 class ServerState(StrEnum):
@@ -40,8 +40,8 @@ class ServerSpec(Frozen):
     disk: int | None = None
     user_data: str = ""
     """`#cloud-config` text, e.g. with the host key to take; secret."""
-    meta: Mapping[str, str] = Field(default_factory=dict)
-    settings: Mapping[str, object] = Field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     """The driver's own keys of the label (flavor-name, networks ...), already validated by the config room."""
     set_id: str = ""
     """For a node of a set: the id of its primary node; servers with the same one are kept together."""
@@ -78,7 +78,7 @@ class ImageSpec(Frozen):
     path: Path
     format: str
     sha256: str
-    meta: Mapping[str, str] = Field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 class Image(Frozen):

@@ -1,6 +1,6 @@
 """The last steps from what a file says to what it means: parents, paths, and what follows from the rest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from nodepool_lite.config.settings import Config, Diskimage, Provider, ProviderImage, ZooKeeperTls
@@ -14,7 +14,11 @@ def absolute(path: Path, base: Path, environ: Mapping[str, str]) -> Path:
     return base / path
 
 
-def finished(config: Config, base: Path, environ: Mapping[str, str]) -> Config:
+Said = Mapping[str, Collection[str]]
+"""Which settings of each diskimage the file gives: the others may come from its parent."""
+
+
+def finished(config: Config, said: Said, base: Path, environ: Mapping[str, str]) -> Config:
     """Return the settings with parents merged into diskimages, images of labels listed, and every path absolute."""
     by_name = {each.name: each for each in config.diskimages}
     paths = {
@@ -26,44 +30,46 @@ def finished(config: Config, base: Path, environ: Mapping[str, str]) -> Config:
     }
     key = {"private_key": absolute(config.private_key, base, environ)} if config.private_key else {}
     tls = {"zookeeper_tls": _absolute_tls(config.zookeeper_tls, base, environ)} if config.zookeeper_tls else {}
-    return config.model_copy(
-        update={
-            "diskimages": tuple(_with_parents(each, by_name) for each in config.diskimages),
-            "providers": tuple(_with_images(each) for each in config.providers),
-            **paths,
-            **lists,
-            **key,
-            **tls,
-        }
+    return config.but(
+        diskimages=tuple(_with_parents(each, by_name, said) for each in config.diskimages),
+        providers=tuple(_with_images(each) for each in config.providers),
+        **paths,
+        **lists,
+        **key,
+        **tls,
     )
 
 
 def _absolute_tls(tls: ZooKeeperTls, base: Path, environ: Mapping[str, str]) -> ZooKeeperTls:
     files = {name: getattr(tls, name) for name in ("ca", "cert", "key")}
-    return tls.model_copy(
-        update={name: absolute(path, base, environ) for name, path in files.items() if path is not None}
-    )
+    return tls.but(**{name: absolute(path, base, environ) for name, path in files.items() if path is not None})
 
 
-def _with_parents(image: Diskimage, by_name: Mapping[str, Diskimage]) -> Diskimage:
+_OF_EACH = {"name", "abstract", "parent"}
+"""Settings that no diskimage has from its parent."""
+
+
+def _with_parents(image: Diskimage, by_name: Mapping[str, Diskimage], said: Said) -> Diskimage:
     """Return the diskimage with what its ancestors say: their elements first, their settings where it has none."""
     line = [image]
     while line[-1].parent is not None:
         line.append(by_name[line[-1].parent])
     merged = line.pop()
+    inherited = set(said[merged.name]) - _OF_EACH
     while line:
-        merged = _child_of(merged, line.pop())
+        child = line.pop()
+        merged = _child_of(merged, child, inherited - set(said[child.name]))
+        inherited |= set(said[child.name]) - _OF_EACH
     return merged
 
 
-def _child_of(parent: Diskimage, image: Diskimage) -> Diskimage:
-    inherited = parent.model_fields_set - image.model_fields_set - {"name", "abstract", "parent"}
+def _child_of(parent: Diskimage, image: Diskimage, inherited: Collection[str]) -> Diskimage:
     update = {name: getattr(parent, name) for name in inherited}
     update["elements"] = (*parent.elements, *_new(image.elements, parent.elements))
     update["env_vars"] = {**parent.env_vars, **image.env_vars}
     update["metadata"] = {**parent.metadata, **image.metadata}
     update["parent"] = None
-    return image.model_copy(update=update)
+    return image.but(**update)
 
 
 def _new(names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
@@ -75,4 +81,4 @@ def _with_images(provider: Provider) -> Provider:
     listed = {each.name for each in provider.diskimages}
     used = [label.diskimage for pool in provider.pools for label in pool.labels if label.diskimage]
     missing = tuple(ProviderImage(name=each) for each in dict.fromkeys(used) if each not in listed)
-    return provider.model_copy(update={"diskimages": (*provider.diskimages, *missing)}) if missing else provider
+    return provider.but(diskimages=(*provider.diskimages, *missing)) if missing else provider

@@ -13,9 +13,9 @@ from nodepool_lite.config.ignored import notice_unused
 from nodepool_lite.config.old_dialect import Dialect, to_native
 from nodepool_lite.config.problem import Position, Problem, Report, Severity
 from nodepool_lite.config.secure import merged
-from nodepool_lite.config.settings import Config
+from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.config.tree import Item, parse, variables
-from nodepool_lite.config.validate import known_keys, to_config
+from nodepool_lite.config.validate import given, known_keys, to_config
 from nodepool_lite.model.errors import ConfigError
 
 LIMIT = 8 << 20
@@ -77,7 +77,9 @@ def load(path: Path, environ: Mapping[str, str], base: Path | None = None) -> Lo
         check_files(root, base, environ, report)
         check_zookeeper(root, base, environ, report)
         config = to_config(root, report)
-    config = None if config is None or report.failed else finished(config, base, environ)
+        if config is not None:
+            said = {each.word("name"): given(each, Diskimage) for each in root.each("diskimages")}
+            config = None if report.failed else finished(config, said, base, environ)
     return Loaded(config, report.problems(), digest.hexdigest()[:16], path, dialect)
 
 

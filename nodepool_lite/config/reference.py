@@ -1,18 +1,16 @@
 """The reference of all keys as Markdown, made from the settings: `python -m nodepool_lite.config.reference [FILE]`."""
 
 import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic.fields import FieldInfo
+from msgspec import NODEFAULT, inspect
 
 from nodepool_lite.config.descriptions import descriptions
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.settings import Config, Section
-from nodepool_lite.config.validate import Shape, sections, shapes
+from nodepool_lite.config.shapes import Shape, sections, shapes, unmarked
 
 TARGET = Path("docs/reference/config.md")
 _HEAD = """\
@@ -43,8 +41,8 @@ def _section(section: type[Section]) -> Iterator[str]:
     yield f"## {_path(section)}\n"
     yield f"{texts.summary}\n"
     yield "| key | type | default | meaning |\n|---|---|---|---|"
-    for (name, field), (key, shape) in zip(section.model_fields.items(), shapes(section).items(), strict=True):
-        yield f"| `{key}` | {_type(field, shape)} | {_default(field, shape)} | {texts.fields[name]} |"
+    for key, shape in shapes(section).items():
+        yield f"| `{key}` | {_type(shape)} | {_default(section, shape)} | {texts.fields[shape.name]} |"
     if section in IGNORED:
         keys = "; ".join(f"`{key}` ({why})" for key, why in IGNORED[section].items())
         yield f"\nAccepted from Nodepool's files and ignored, with a notice: {keys}."
@@ -63,35 +61,36 @@ def _path(section: type[Section]) -> str:
     raise AssertionError(section)
 
 
-def _type(field: FieldInfo, shape: Shape) -> str:
+def _type(shape: Shape) -> str:
     """Return a key's type in words."""
     if shape.duration:
         return "duration"
     if shape.section is not None:
         return f"{'mapping' if shape.single else 'list of'} {_path(shape.section)}"
-    return _words(field.annotation)
+    return _words(shape.bare)
 
 
-def _words(annotation: Any) -> str:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in {Union, types.UnionType}:
-        return " or ".join(_words(each) for each in arguments if each is not type(None))
-    if origin is Literal:
-        return ", ".join(f"`{each}`" for each in arguments)
-    if origin is tuple:
-        return "list of paths" if _words(arguments[0]) == "path" else f"list of {_words(arguments[0])}"
-    if hasattr(annotation, "__metadata__"):
-        return _words(annotation.__origin__)
-    names: dict[Any, str] = {str: "text", bool: "boolean", int: "integer", float: "number", Path: "path"}
-    return names.get(annotation, "mapping")
+def _words(kind: inspect.Type) -> str:
+    if isinstance(kind, inspect.LiteralType):
+        return ", ".join(f"`{each}`" for each in kind.values)
+    if isinstance(kind, inspect.VarTupleType):
+        inner = _words(unmarked(kind.item_type)[0])
+        return f"list of {'paths' if inner == 'path' else inner}"
+    names: dict[type, str] = {
+        inspect.StrType: "text",
+        inspect.BoolType: "boolean",
+        inspect.IntType: "integer",
+        inspect.FloatType: "number",
+        inspect.CustomType: "path",
+    }
+    return names.get(type(kind), "mapping")
 
 
-def _default(field: FieldInfo, shape: Shape) -> str:
-    if field.is_required():
+def _default(section: type[Section], shape: Shape) -> str:
+    if shape.default is NODEFAULT:
         return "required"
-    if field.default_factory is not None and not shape.collection:
-        return f"`{field.get_default(call_default_factory=True, validated_data={})}`"
-    value = field.default
+    # A setting of the top level may have its default from another one.
+    value = getattr(Config(), shape.name) if section is Config else shape.default
     if shape.collection or value in (None, ""):
         return ""
     if shape.duration:

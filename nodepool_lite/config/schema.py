@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from nodepool_lite.config.descriptions import descriptions
+from msgspec import NODEFAULT, inspect, to_builtins
+
+from nodepool_lite.config.descriptions import Description, descriptions
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.settings import Config, Section
-from nodepool_lite.config.validate import Shape, sections, shapes
+from nodepool_lite.config.shapes import Shape, sections, shapes, unmarked
 
 _VARIABLE = r"%\(NODEPOOL_[A-Za-z0-9_]*\)"
 _DURATION = rf"^\s*([0-9]+(\.[0-9]+)?\s*[smhdw]?\s*)+$|{_VARIABLE}"
@@ -18,30 +20,84 @@ _WIDER: dict[str, dict[str, Any]] = {
 
 def json_schema() -> dict[str, Any]:
     """Return the schema (draft 2020-12): it takes what the loader takes, such as `15m`, `"3"` and `%(NODEPOOL_X)`."""
-    schema = Config.model_json_schema(by_alias=True)
-    definitions = schema.get("$defs", {})
-    for section in sections():
-        target = schema if section is Config else definitions[section.__name__]
-        _describe(target, section)
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "nodepool.yaml of nodepool-lite"
-    return schema
+    top, *others = sections()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_object(top),
+        "title": "nodepool.yaml of nodepool-lite",
+        "$defs": {each.__name__: _object(each) for each in others},
+    }
 
 
-def _describe(target: dict[str, Any], section: type[Section]) -> None:
-    """Add to a section's schema what the settings say in words, and what the loader takes besides."""
+def _object(section: type[Section]) -> dict[str, Any]:
+    """Return a section's schema, with what the settings say in words, and what the loader takes besides."""
     texts = descriptions()[section.__name__]
-    for name, (key, shape) in zip(section.model_fields, shapes(section).items(), strict=True):
-        wide = _widened(target["properties"][key], shape)
-        target["properties"][key] = {**wide, "description": texts.fields[name]}
+    properties = {key: _property(section, shape, texts) for key, shape in shapes(section).items()}
     for key, why in IGNORED.get(section, {}).items():
-        target["properties"][key] = {"description": f"Accepted and ignored: {why}.", "deprecated": True}
+        properties[key] = {"description": f"Accepted and ignored: {why}.", "deprecated": True}
+    required = [key for key, shape in shapes(section).items() if shape.default is NODEFAULT]
+    return {
+        "title": section.__name__,
+        "description": texts.summary,
+        "type": "object",
+        "properties": properties,
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def _property(section: type[Section], shape: Shape, texts: Description) -> dict[str, Any]:
+    schema = _bare(shape.bare)
+    if shape.optional:
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    if shape.default is not NODEFAULT:
+        # A setting of the top level may have its default from another one.
+        default = getattr(Config(), shape.name) if section is Config else shape.default
+        schema["default"] = to_builtins(default, enc_hook=str)
+    return {**_widened(schema, shape), "description": texts.fields[shape.name]}
+
+
+def _bare(kind: inspect.Type) -> dict[str, Any]:
+    """Return the schema of a type, as our own code has its values."""
+    match unmarked(kind)[0]:
+        case inspect.StructType(cls=section):
+            found: dict[str, Any] = {"$ref": f"#/$defs/{section.__name__}"}
+        case inspect.VarTupleType(item_type=inner):
+            found = {"type": "array", "items": _bare(inner)}
+        case inspect.DictType(key_type=inspect.StrType(pattern=str(pattern), max_length=most), value_type=inner):
+            found = {
+                "type": "object",
+                "patternProperties": {pattern: _bare(inner)},
+                "propertyNames": {"maxLength": most},
+            }
+        case inspect.DictType(value_type=inner):
+            found = {"type": "object", "additionalProperties": _bare(inner)}
+        case scalar:
+            found = _scalar(scalar)
+    return found
+
+
+def _scalar(kind: inspect.Type) -> dict[str, Any]:
+    match kind:
+        case inspect.LiteralType(values=values):
+            return {"type": "string", "enum": list(values)}
+        case inspect.IntType(ge=least, le=most):
+            return _limited("integer", minimum=least, maximum=most)
+        case inspect.FloatType(ge=least, le=most):
+            return _limited("number", minimum=least, maximum=most)
+        case inspect.StrType(min_length=least, max_length=most, pattern=pattern):
+            return _limited("string", minLength=least, maxLength=most, pattern=pattern)
+    return {inspect.BoolType: {"type": "boolean"}, inspect.CustomType: {"type": "string"}}.get(type(kind), {})
+
+
+def _limited(kind: str, **limits: object) -> dict[str, Any]:
+    return {"type": kind, **{name: value for name, value in limits.items() if value is not None}}
 
 
 def _widened(schema: dict[str, Any], shape: Shape) -> dict[str, Any]:
     """Return a key's schema with the other ways to write its value."""
     extra = {key: schema[key] for key in ("default",) if key in schema}
-    bare = {key: value for key, value in schema.items() if key not in {"title", "default", "format"}}
+    bare = {key: value for key, value in schema.items() if key != "default"}
     if shape.duration:
         return {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _DURATION}], **extra}
     if shape.directories:
@@ -55,7 +111,6 @@ def _widened(schema: dict[str, Any], shape: Shape) -> dict[str, Any]:
 
 def _ways(schema: dict[str, Any]) -> list[dict[str, Any]]:
     """Return one type and what else may stand for it: quoted numbers and booleans, and text without quotes."""
-    schema = {key: value for key, value in schema.items() if key != "format"}
     kind = schema.get("type")
     if kind in _WIDER:
         return [schema, _WIDER[kind]]

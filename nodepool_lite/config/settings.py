@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from msgspec import Meta, field, json, to_builtins
+from msgspec.structs import force_setattr
 
 from nodepool_lite.config.texts import (
     Chroot,
@@ -29,6 +30,7 @@ from nodepool_lite.config.texts import (
     User,
     Variable,
 )
+from nodepool_lite.model.value import Frozen
 
 
 def kebab(name: str) -> str:
@@ -36,22 +38,18 @@ def kebab(name: str) -> str:
     return name.replace("_", "-")
 
 
-class Section(BaseModel):
+class Section(Frozen, dict=True):
     """A mapping of the file. Unknown keys are errors."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        defer_build=True,
-        alias_generator=kebab,
-        populate_by_name=True,
-    )
+    def plain(self) -> dict[str, Any]:
+        """Return all settings in this section as JSON knows them."""
+        found: dict[str, Any] = to_builtins(self, enc_hook=str)
+        return found
 
     @cached_property
     def fingerprint(self) -> str:
         """A short hash of all settings in this section."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        return hashlib.sha256(json.encode(self, enc_hook=str)).hexdigest()[:16]
 
 
 class ZooKeeperServer(Section):
@@ -85,8 +83,12 @@ class ZooKeeperAuth(Section):
     """`digest` sends user and password to any server; `sasl` (DIGEST-MD5) proves the password to one that knows it."""
     username: Name
     """The user; with `sasl`, one that the servers know."""
-    password: Annotated[str, StringConstraints(min_length=1)] = Field(repr=False)
+    password: Annotated[str, Meta(min_length=1)]
     """The password; best in the file that `$NODEPOOL_LITE_SECURE` names."""
+
+    def __repr__(self) -> str:
+        """What a log or a traceback may show: not the password."""
+        return f"{type(self).__name__}(scheme={self.scheme!r}, username={self.username!r})"
 
 
 class Diskimage(Section):
@@ -112,11 +114,11 @@ class Diskimage(Section):
     """A build older than this is followed by a new one."""
     build_timeout: Duration = 28800.0
     """A build that takes longer is ended and has failed."""
-    env_vars: Mapping[Variable, str] = Field(default_factory=dict)
+    env_vars: Mapping[Variable, str] = field(default_factory=dict)
     """Environment of the build. Not a place for secrets: `$NODEPOOL_LITE_SECURE` names a file for them."""
     username: User = "jenkins"
     """The user that the image lets in by SSH."""
-    metadata: Mapping[str, str] = Field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
     """Properties that every provider gives to the image."""
 
 
@@ -152,7 +154,7 @@ class ProviderImage(Section):
     """Another name that commands know it by at this provider; the old dialect's image name."""
     pause: bool = False
     """Whether uploads to this provider are suspended; uploads that exist go on serving."""
-    meta: Mapping[str, str] = Field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
     """Properties of the image at this provider: at most 5 keys, 255 characters each."""
     config_drive: bool = True
     """Whether servers made from it get a config drive."""
@@ -202,7 +204,7 @@ class PoolLabel(Section):
     """Whether the root disk is a volume."""
     volume_size: Positive = 50
     """GiB of that volume."""
-    instance_properties: Mapping[str, str] = Field(default_factory=dict)
+    instance_properties: Mapping[str, str] = field(default_factory=dict)
     """Properties that the cloud stores with the server."""
     userdata: str = ""
     """User data for cloud-init; the pool's own (host key, host name) is added to it."""
@@ -243,7 +245,7 @@ class ProviderPool(Section):
     """Whether nodes are reached by IPv6 where they have a global address."""
     host_key_checking: bool = True
     """Whether servers get an SSH host key of the pool's making; without it the key met at first contact is pinned."""
-    node_attributes: Mapping[str, str] = Field(default_factory=dict)
+    node_attributes: Mapping[str, str] = field(default_factory=dict)
     """Facts about the nodes of this pool, told by `show`."""
     priority: int | None = None
     """Instead of the provider's."""
@@ -298,16 +300,16 @@ class Provider(Section):
     """Its parts, each with limits and labels; most have one."""
     accel: Literal["auto", "kvm", "tcg"] = "auto"
     """qemu driver: `auto` tries KVM once and falls back to TCG."""
-    options: Mapping[str, Any] = Field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     """Parameters of the simulated driver."""
 
 
 STATE_DIR = Path("/var/lib/nodepool-lite")
 
 
-def _below_state(data: dict[str, Any], name: str) -> Path:
-    """Return a directory in the state directory that was given."""
-    return Path(data.get("state_dir", STATE_DIR)) / name
+_BELOW_STATE = {"images_dir": Path("images"), "build_log_dir": Path("logs/builds")}
+"""Settings whose default is a place in the state directory."""
+_NO_PLACE = Path()
 
 
 class Config(Section):
@@ -319,9 +321,9 @@ class Config(Section):
     """Where the daemon keeps what must survive a restart."""
     elements_dir: Directories = ()
     """Directories with elements, searched in order before the ones that ship with nodepool-lite."""
-    images_dir: Location = Field(default_factory=lambda data: _below_state(data, "images"))
+    images_dir: Location = _NO_PLACE
     """Where builds put their files; by default `images` in the state directory."""
-    build_log_dir: Location = Field(default_factory=lambda data: _below_state(data, "logs/builds"))
+    build_log_dir: Location = _NO_PLACE
     """One log file per build; by default `logs/builds` in the state directory."""
     build_log_retention: Count = 7
     """How many build logs are kept for each diskimage."""
@@ -355,7 +357,7 @@ class Config(Section):
     """How long an ended lease is kept for `leases --all`."""
     build_jobs: Positive = 1
     """Builds at the same time on one builder."""
-    build_min_free: Annotated[float, Field(ge=0)] = 5
+    build_min_free: Annotated[float, Meta(ge=0)] = 5
     """GiB that must be free under images-dir before a build starts."""
     labels: tuple[Label, ...] = ()
     """The kinds of nodes that users can ask for."""
@@ -363,6 +365,12 @@ class Config(Section):
     """The images that are built."""
     providers: tuple[Provider, ...] = ()
     """Where servers come from."""
+
+    def __post_init__(self) -> None:
+        """Put what has no place of its own into the state directory."""
+        for name, below in _BELOW_STATE.items():
+            if getattr(self, name) is _NO_PLACE:
+                force_setattr(self, name, self.state_dir / below)
 
     def label(self, name: str) -> Label | None:
         """Return the label of that name."""

@@ -7,7 +7,7 @@ from nodepool_lite.config import emit
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.secrets import MASK, is_secret
 from nodepool_lite.config.settings import Config, Section
-from nodepool_lite.config.validate import shapes
+from nodepool_lite.config.shapes import shapes
 
 
 def show(config: Config, *, masked: bool = True) -> str:
@@ -17,17 +17,17 @@ def show(config: Config, *, masked: bool = True) -> str:
 
 def _section(section: Section, masked: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for (key, shape), name in zip(shapes(type(section)).items(), type(section).model_fields, strict=True):
-        value = getattr(section, name)
+    for key, shape in shapes(type(section)).items():
+        value = getattr(section, shape.name)
         if value is None:
             continue
         if shape.section is not None:
             found[key] = _section(value, masked) if shape.single else [_section(each, masked) for each in value]
         elif shape.duration:
             found[key] = _number_or_text(spoken(value))
-        elif name == "env_vars" and masked:
+        elif shape.name == "env_vars" and masked:
             found[key] = _masked(value)
-        elif name == "password" and masked:
+        elif shape.name == "password" and masked:
             found[key] = MASK
         else:
             found[key] = _plain(value)

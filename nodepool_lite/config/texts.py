@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from msgspec import Meta
 
 from nodepool_lite.config.duration import seconds
 
-Duration = Annotated[float, BeforeValidator(seconds)]
+READ, CHECK = "read", "check"
+"""Marks of a type: what reads its value from what the file says, and what looks at the value; both raise ValueError."""
+
+Duration = Annotated[float, Meta(extra={READ: seconds})]
 """Seconds; the file may say `90`, `90s`, `15m`, `8h` or `1d`."""
 
 
@@ -20,37 +23,35 @@ def split(value: object) -> object:
 
 MOST = 10**9
 """More than anybody has of anything that is counted here."""
-Count = Annotated[int, Field(ge=0, le=MOST)]
-Positive = Annotated[int, Field(ge=1, le=MOST)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Meta(ge=0, le=MOST)]
+Positive = Annotated[int, Meta(ge=1, le=MOST)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
-def _printable(path: Path) -> Path:
+def _printable(path: Path) -> None:
     if not str(path).isprintable():
         raise ValueError("expected a path without line breaks and other control characters")
-    return path
 
 
-def _no_colon(path: Path) -> Path:
+def _directory(path: Path) -> None:
+    _printable(path)
     if ":" in str(path):
         raise ValueError("expected a path without colons, which stand between directories")
-    return path
 
 
-def _command(text: str) -> str:
+def _command(text: str) -> None:
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise ValueError(f"expected a command that a shell could take apart ({error})") from error
     if not words or words[0].startswith("-") or "\n" in text:
         raise ValueError("expected a program, with its first arguments if it needs some")
-    return text
 
 
-Location = Annotated[Path, AfterValidator(_printable)]
-Directories = Annotated[tuple[Annotated[Location, AfterValidator(_no_colon)], ...], BeforeValidator(split)]
+Location = Annotated[Path, Meta(extra={CHECK: _printable})]
+Directories = Annotated[tuple[Annotated[Path, Meta(extra={CHECK: _directory})], ...], Meta(extra={READ: split})]
 """A list of directories, or one text with colons between them."""
-Command = Annotated[str, AfterValidator(_command)]
+Command = Annotated[str, Meta(extra={CHECK: _command})]
 """A program and its first arguments, quoted as for a shell."""
 
 _NAME, _ELEMENT, _VARIABLE, _FORMAT, _USER = (
@@ -75,21 +76,21 @@ PATTERNS: Mapping[str, str] = {
 }
 """What each pattern that a text has to match asks for, in words."""
 
-Host = Annotated[str, StringConstraints(pattern=_HOST, max_length=253)]
+Host = Annotated[str, Meta(pattern=_HOST, max_length=253)]
 """Name or address of a server."""
-Chroot = Annotated[str, StringConstraints(pattern=_CHROOT)]
+Chroot = Annotated[str, Meta(pattern=_CHROOT)]
 """A path within ZooKeeper."""
-Name = Annotated[str, StringConstraints(pattern=_NAME, max_length=100)]
+Name = Annotated[str, Meta(pattern=_NAME, max_length=100)]
 """A name that is safe as a file name, a host name part, a znode and a shell word."""
-Element = Annotated[str, StringConstraints(pattern=_ELEMENT, max_length=100)]
+Element = Annotated[str, Meta(pattern=_ELEMENT, max_length=100)]
 """The name of a directory in `elements-dir`, and an argument of disk-image-create."""
-Variable = Annotated[str, StringConstraints(pattern=_VARIABLE, max_length=100)]
+Variable = Annotated[str, Meta(pattern=_VARIABLE, max_length=100)]
 """The name of a variable of a process's environment."""
-Format = Annotated[str, StringConstraints(pattern=_FORMAT, max_length=20)]
+Format = Annotated[str, Meta(pattern=_FORMAT, max_length=20)]
 """A suffix of image files."""
-User = Annotated[str, StringConstraints(pattern=_USER, max_length=32)]
+User = Annotated[str, Meta(pattern=_USER, max_length=32)]
 """A login name (useradd(8) takes 32 characters)."""
-FileName = Annotated[str, StringConstraints(pattern=_FILE, max_length=100)]
+FileName = Annotated[str, Meta(pattern=_FILE, max_length=100)]
 """The name of a file in a directory that is said elsewhere."""
-Line = Annotated[str, StringConstraints(pattern=_LINE)]
+Line = Annotated[str, Meta(pattern=_LINE)]
 """Any text on one line."""

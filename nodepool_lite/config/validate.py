@@ -1,78 +1,14 @@
 """The tree of a native file against the settings: every key known, every value of its type."""
 
-import types
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
-
-from nodepool_lite.config.duration import seconds
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
 from nodepool_lite.config.settings import Config, Section
-from nodepool_lite.config.texts import PATTERNS, split
+from nodepool_lite.config.shapes import Shape, shapes
 from nodepool_lite.config.tree import Item, scalar_value
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a key of a section holds, as far as the walk needs to know."""
-
-    section: type[Section] | None
-    """The section that it is, or is a list of."""
-    single: bool
-    """It is one such section and no list."""
-    collection: bool
-    """A list or mapping: an empty value means an empty one."""
-    optional: bool
-    """No value means the default."""
-    free: bool
-    """A mapping of values of any type, read as YAML reads them."""
-    duration: bool
-    """Seconds, or a text such as `15m`."""
-    directories: bool
-    """A list of directories, or one text with colons between them."""
-
-
-@cache
-def shapes(section: type[Section]) -> Mapping[str, Shape]:
-    """Return the keys of a section as they are written, and what each holds."""
-    return {field.alias or name: _shape(field) for name, field in section.model_fields.items()}
-
-
-def sections() -> tuple[type[Section], ...]:
-    """Return every section there is, each before those that it holds."""
-    found: list[type[Section]] = []
-
-    def visit(section: type[Section]) -> None:
-        if section not in found:
-            found.append(section)
-            for shape in shapes(section).values():
-                if shape.section is not None:
-                    visit(shape.section)
-
-    visit(Config)
-    return tuple(found)
-
-
-def _shape(field: FieldInfo) -> Shape:
-    annotation: Any = field.annotation
-    converters = {getattr(each, "func", None) for each in field.metadata}
-    optional = False
-    if get_origin(annotation) in {Union, types.UnionType}:
-        optional = type(None) in get_args(annotation)
-        annotation = next(each for each in get_args(annotation) if each is not type(None))
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    inner = arguments[0] if origin is tuple else None
-    single = isinstance(annotation, type) and issubclass(annotation, Section)
-    section = annotation if single else inner if isinstance(inner, type) and issubclass(inner, Section) else None
-    collection = origin in {tuple, Mapping} or (isinstance(origin, type) and issubclass(origin, Mapping))
-    free = collection and origin is not tuple and arguments[1] is Any
-    return Shape(section, single, collection, optional, free, seconds in converters, split in converters)
+from nodepool_lite.config.values import Wrong, WrongValuesError, read
 
 
 def known_keys(root: Item, report: Report) -> Item:
@@ -120,11 +56,16 @@ def _value(value: Item, shape: Shape, report: Report) -> Item:
 def to_config(root: Item, report: Report) -> Config | None:
     """Return the settings that a tree of known keys describes; None when a value is wrong, as `report` says."""
     try:
-        return Config.model_validate(_plain_section(root, Config))
-    except ValidationError as error:
-        for each in error.errors(include_url=False):
+        return read(Config, _plain_section(root, Config))
+    except WrongValuesError as error:
+        for each in error.wrong:
             _tell(each, root, report)
     return None
+
+
+def given(item: Item, section: type[Section]) -> frozenset[str]:
+    """Return the names of the fields of a section that a tree of known keys says something about."""
+    return frozenset(shapes(section)[key].name for key, _ in _plain_entries(item, shapes(section)))
 
 
 def _plain_section(item: Item, section: type[Section]) -> dict[str, Any]:
@@ -171,55 +112,15 @@ def resolved(item: Item) -> Any:
     return scalar_value(item.text)
 
 
-_EXPECTED = {
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "int_parsing_size": "a smaller whole number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "path_type": "a path",
-    "tuple_type": "a list",
-    "mapping_type": "a mapping",
-    "dict_type": "a mapping",
-    "model_type": "a mapping of settings",
-    "model_attributes_type": "a mapping of settings",
-    "string_too_short": "some text",
-}
-
-
-def _tell(error: ErrorDetails, root: Item, report: Report) -> None:
-    """Turn one of pydantic's findings into a problem at its place."""
-    kind, context = error["type"], error.get("ctx", {})
-    item, key = find(root, error["loc"])
-    if kind == "default_factory_not_called":
-        return
-    if kind == "missing":
-        report.error(item.at, f"the key `{error['loc'][-1]}` is missing here")
-        return
-    match kind:
-        case "value_error":
-            expected = str(context["error"]).removeprefix("expected ")
-        case "literal_error":
-            expected = f"one of {context['expected']}"
-        case "greater_than_equal":
-            expected = f"at least {context['ge']}"
-        case "less_than_equal":
-            expected = f"at most {context['le']}"
-        case "string_too_long":
-            expected = f"at most {context['max_length']} characters"
-        case "string_pattern_mismatch":
-            expected = PATTERNS[context["pattern"]]
-        case _:
-            expected = _EXPECTED.get(kind, error["msg"])
-    if error["loc"][-1] == "[key]":  # pydantic's own mark: it is the key of a mapping that is wrong
-        report.error(item.key_at or item.at, f"expected {expected}, not `{error['loc'][-2]}`")
+def _tell(wrong: Wrong, root: Item, report: Report) -> None:
+    """Turn one finding into a problem at its place."""
+    item, key = find(root, wrong.way)
+    if not wrong.expected:
+        report.error(item.at, f"the key `{wrong.way[-1]}` is missing here")
+    elif wrong.key:
+        report.error(item.key_at or item.at, f"expected {wrong.expected}, not `{wrong.way[-1]}`")
     else:
-        report.error(item.at, f"{key}expected {expected}, not {item.kind}")
+        report.error(item.at, f"{key}expected {wrong.expected}, not {item.kind}")
 
 
 def find(root: Item, path: tuple[int | str, ...]) -> tuple[Item, str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
-from pydantic import Field
+from msgspec import field
 
 from nodepool_lite.model.errors import IllegalTransitionError
 from nodepool_lite.model.record import Event, Record
@@ -44,7 +44,7 @@ class Lease(Record):
     nodes: tuple[str, ...] = ()
     public_key: str | None = None
     """The user's own public key; with it, access is by certificates that end with the lease."""
-    certificates: Mapping[str, str] = Field(default_factory=dict)
+    certificates: Mapping[str, str] = field(default_factory=dict)
     """Node id -> OpenSSH user certificate for `public_key`; signed by whoever may read the pool's CA key."""
     certified_until: float | None = None
     """When the certificates end; unlike `expires` while an extended lease waits for new ones."""

@@ -1,9 +1,7 @@
 """Nodes: one server made for one label, handed out at most once, never returned to the pool."""
 
 from enum import StrEnum
-from typing import Self
-
-from pydantic import Field
+from typing import ClassVar, Self
 
 from nodepool_lite.model.errors import IllegalTransitionError
 from nodepool_lite.model.record import Event, Part, Record
@@ -54,6 +52,9 @@ class ScriptRun(Part):
 class Node(Record):
     """A server of the pool, from the wish to make it until it is gone."""
 
+    HISTORY: ClassVar[int] = 50
+    """Steps of its life that are kept."""
+
     label: str
     provider: str
     pool: str = "main"
@@ -98,7 +99,6 @@ class Node(Record):
     hold_until: float | None = None
     error: str = ""
     """Why it failed, in one sentence; the whole story is in `history` and in its logs."""
-    history_limit: int = Field(default=50, exclude=True)
 
     def to(self, state: NodeState, now: float, reason: str, **changes: object) -> Self:
         """Return this node in `state`, with the step appended to its history.
@@ -109,13 +109,13 @@ class Node(Record):
         if state not in TRANSITIONS[self.state]:
             raise IllegalTransitionError(f"node {self.id}: {self.state} cannot become {state}")
         event = Event(time=now, state=state, reason=reason)
-        history = (*self.history, event)[-self.history_limit :]
+        history = (*self.history, event)[-self.HISTORY :]
         return self.but(state=state, state_since=now, history=history, **changes)
 
     def noted(self, now: float, reason: str, **changes: object) -> Self:
         """Return this node in the same state, with something worth remembering in its history."""
         event = Event(time=now, state=self.state, reason=reason)
-        return self.but(history=(*self.history, event)[-self.history_limit :], **changes)
+        return self.but(history=(*self.history, event)[-self.HISTORY :], **changes)
 
     @property
     def set_id(self) -> str:

@@ -126,8 +126,8 @@ def _shape(label: Label, provider: Provider, pool: ProviderPool, settings: PoolL
         "provider": provider.name,
         "driver": provider.driver,
         "cloud": [provider.cloud, provider.region_name],
-        "settings": settings.model_dump(mode="json"),
-        "pool": pool.model_dump(mode="json", include=set(SHAPING)),
+        "settings": settings.plain(),
+        "pool": {name: value for name, value in pool.plain().items() if name in SHAPING},
     }
 
 

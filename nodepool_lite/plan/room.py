@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec.structs import asdict
+
 from nodepool_lite.clouds.driver import Need, Quota
 from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.node import PENDING, Node, NodeState
@@ -121,7 +123,7 @@ class Budget:
 
 def _parts(takes: Need, servers: int) -> dict[str, int]:
     """Return what servers take of each limit of a quota."""
-    return {"servers": servers, **{name: value * servers for name, value in takes.model_dump().items()}}
+    return {"servers": servers, **{name: value * servers for name, value in asdict(takes).items()}}
 
 
 def _over_limit(source: Source, taken: Mapping[str, int], more: Mapping[str, int]) -> str:

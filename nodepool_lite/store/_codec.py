@@ -1,9 +1,8 @@
 """Records as the bytes and paths of znodes, and back."""
 
-import json
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from msgspec import DecodeError, json
 
 from nodepool_lite.model.record import Record
 from nodepool_lite.store.base import DEPTHS, PATHS, id_problem
@@ -38,8 +37,7 @@ def encode(record: Record) -> bytes:
     Raises:
         ValueError: it is too large for a znode.
     """
-    said = record.model_dump_json(exclude_defaults=True, exclude={"schema_version"}).encode()
-    data = b'{"schema_version":%d%s' % (record.SCHEMA, said[1:] if said == b"{}" else b"," + said[1:])
+    data = json.encode(record.said(defaults=False) | {"schema_version": record.SCHEMA})
     if len(data) > LIMIT:
         name = f"{PATHS[type(record)]}/{record.id}"
         raise ValueError(f"{name} would take {len(data)} bytes, more than the {LIMIT} that a record may have")
@@ -55,7 +53,7 @@ def decode(kind: type[R], record_id: str, data: bytes, version: int, order: int)
     """
     try:
         record = kind.read(data, record_id=record_id, version=version, order=order)
-    except ValidationError:
+    except DecodeError:
         _refuse_newer(kind, _schema_of(data))
         raise
     _refuse_newer(kind, record.schema_version)
@@ -82,7 +80,7 @@ def checked_folder(kind: type[Record], under: str) -> str:
 
 def _schema_of(data: bytes) -> object:
     try:
-        found = json.loads(data)
+        found: Any = json.decode(data)
     except (ValueError, RecursionError):
         return None
     return found.get("schema_version") if isinstance(found, dict) else None

@@ -15,7 +15,7 @@ from nodepool_lite.store._parts import Part
 from nodepool_lite.store._subscribers import Subscribers
 from nodepool_lite.store._view import View
 from nodepool_lite.store._wire import AddWatch, ReadBatch, Root, Transaction, Written, create_folder
-from nodepool_lite.store.base import PATHS, R, Snapshot
+from nodepool_lite.store.base import R, Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -46,9 +46,6 @@ class Feed:
         self._once_ready = False
         self._lock = self.link.lock
         self._mirror = Mirror(root.path) if watch else None
-        if watch:
-            for kind in PATHS:
-                kind.model_rebuild()  # now, in one thread, and not when the first record comes
 
     def check(self) -> None:
         """Raise StoreUnavailableError unless there is a connection, and a fresh view if one is kept."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pydantic import ValidationError
+from msgspec import DecodeError
 
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.record import Record
@@ -101,10 +101,9 @@ def _note_garbage(view: View, relative: str, kind: type[Record], error: ValueErr
 def _reason(error: ValueError) -> str:
     """Return which field is wrong and how, in one line fit for a terminal, without what stands there."""
     said = str(error)
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(each) for each in first["loc"])
-        said = f"`{where}`: {first['msg']}" if where else first["msg"]
+    if isinstance(error, DecodeError):
+        what, _, where = said.partition(" - at `$.")
+        said = f"`{where}: {what}" if where else said
     return "".join(char if char.isprintable() else "?" for char in said)[:_LONGEST]
 
 

@@ -15,7 +15,7 @@ BACKOFF = f"launch/{LABEL}@{PROVIDER}"
 
 def refuse(world: World, how: str) -> None:
     """Let the cloud refuse every server in this way; empty ends that."""
-    world.cloud.options = world.cloud.options.model_copy(update={"fail_create": how})
+    world.cloud.options = world.cloud.options.but(fail_create=how)
 
 
 @pytest.mark.parametrize("how", ["try-again-later", "bad-request"])
@@ -106,7 +106,7 @@ def test_a_server_that_shows_up_after_its_node_failed_is_removed(make_world: Mak
         asked = next((node for node in world.nodes(NodeState.BUILDING) if node.asked is not None), asked)
     assert asked is not None
     world.run(60)
-    spec = world.cloud.asked[0].model_copy(update={"node_id": asked.id, "attempt": asked.attempt})
+    spec = world.cloud.asked[0].but(node_id=asked.id, attempt=asked.attempt)
     late = world.cloud.add_server(spec, 1, 1024)
     world.run(90)
     assert asked.id in world.records.nodes
@@ -119,8 +119,8 @@ def test_a_label_that_its_provider_no_longer_makes_is_made_elsewhere(make_world:
     world.run(10)
     (node,) = world.nodes()
     kept = tuple(provider for provider in world.config.providers if provider.name != node.provider)
-    world.config = world.config.model_copy(update={"providers": kept})
-    world.cloud.options = world.cloud.options.model_copy(update={"boot_time": 0})
+    world.config = world.config.but(providers=kept)
+    world.cloud.options = world.cloud.options.but(boot_time=0)
     world.run(60)
     assert [each.provider for each in world.nodes(NodeState.READY)] == [kept[0].name]
 
@@ -128,13 +128,13 @@ def test_a_label_that_its_provider_no_longer_makes_is_made_elsewhere(make_world:
 def test_a_provider_that_does_not_answer_says_so_and_is_asked_ever_more_slowly(make_world: MakeWorld) -> None:
     """Nothing is launched there meanwhile; once it answers, all is well at once."""
     world = make_world()
-    world.cloud.options = world.cloud.options.model_copy(update={"error_rate": 1.0})
+    world.cloud.options = world.cloud.options.but(error_rate=1.0)
     world.run(3600)
     backoff = world.records.backoffs[f"provider/{PROVIDER}"]
     assert "timed out" in backoff.error
     assert world.cloud.calls["list_servers"] < 40
     assert world.cloud.calls["create_server"] == 0
-    world.cloud.options = world.cloud.options.model_copy(update={"error_rate": 0.0})
+    world.cloud.options = world.cloud.options.but(error_rate=0.0)
     world.run(3700, step=10)
     assert f"provider/{PROVIDER}" not in world.records.backoffs
     assert world.nodes(NodeState.READY)

@@ -28,8 +28,8 @@ def test_a_host_name_follows_its_format_and_is_safe_for_dns(form: str, name: str
 def test_an_image_is_called_by_its_format(make_world: MakeWorld) -> None:
     """What is filled in makes the name unique."""
     world = make_world()
-    provider = world.config.providers[0].model_copy(update={"image_name_format": "ci/{image_name}@{timestamp}"})
-    world.config = world.config.model_copy(update={"providers": (provider,)})
+    provider = world.config.providers[0].but(image_name_format="ci/{image_name}@{timestamp}")
+    world.config = world.config.but(providers=(provider,))
     world.run(60)
     (upload,) = world.records.uploads.values()
     assert re.fullmatch(rf"ci/{LABEL}@\d+-\d+", upload.image_name)

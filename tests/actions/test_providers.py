@@ -21,18 +21,18 @@ WRONG = "there is no network `privat`; there are: private, public"
 
 def options(world: World, **changes: Any) -> None:
     """Change how the cloud behaves."""
-    world.cloud.options = world.cloud.options.model_copy(update=changes)
+    world.cloud.options = world.cloud.options.but(**changes)
 
 
 def relabel(world: World, **changes: Any) -> None:
     """Change the settings of the label in the provider's pool, as a reload does."""
     provider = world.config.providers[0]
     pool = provider.pools[0]
-    label = pool.labels[0].model_copy(update=changes)
-    pools = (pool.model_copy(update={"labels": (label,)}),)
+    label = pool.labels[0].but(**changes)
+    pools = (pool.but(labels=(label,)),)
     images = (CloudImage(name="theirs"), CloudImage(name="driveless", config_drive=False))
-    changed = provider.model_copy(update={"pools": pools, "cloud_images": images})
-    world.config = world.config.model_copy(update={"providers": (changed,)})
+    changed = provider.but(pools=pools, cloud_images=images)
+    world.config = world.config.but(providers=(changed,))
 
 
 def test_a_label_that_cannot_be_made_is_found_before_the_first_launch(make_world: MakeWorld) -> None:
@@ -211,8 +211,8 @@ def test_what_the_pool_has_ended_itself_is_no_alien(make_world: MakeWorld) -> No
 def test_the_history_does_not_speak_of_a_login_that_was_not_tried(make_world: MakeWorld) -> None:
     """Where `login-test` is off."""
     world = make_world()
-    provider = world.config.providers[0].model_copy(update={"login_test": False})
-    world.config = world.config.model_copy(update={"providers": (provider,)})
+    provider = world.config.providers[0].but(login_test=False)
+    world.config = world.config.but(providers=(provider,))
     world.run(60)
     (node,) = world.nodes(NodeState.READY)
     told = [step.reason for step in node.history if step.state == NodeState.PREPARING]

@@ -80,9 +80,9 @@ def test_what_belongs_to_others_is_never_touched(make_world: MakeWorld) -> None:
     """Servers and images without our pool's id, whatever else they say."""
     world = make_world(config={"cleanup_interval": 60.0})
     world.run(30)
-    theirs = world.cloud.add_server(world.cloud.asked[0].model_copy(update={"pool_id": "theirs"}), 1, 1024)
+    theirs = world.cloud.add_server(world.cloud.asked[0].but(pool_id="theirs"), 1, 1024)
     (image,) = world.cloud.images().values()
-    their_image = world.cloud.add_image(image.spec.model_copy(update={"pool_id": "theirs", "upload_id": "x"}))
+    their_image = world.cloud.add_image(image.spec.but(pool_id="theirs", upload_id="x"))
     world.run(200)
     assert theirs in world.cloud.servers()
     assert their_image in world.cloud.images()

@@ -85,8 +85,8 @@ def test_a_node_of_before_its_label_had_a_verify_script_is_left_to_its_turn(
     world = make_world({}, config)
     world.run(10)
     (node,) = world.nodes(NodeState.READY)
-    label = world.config.labels[0].model_copy(update={"verify_script": "verify.sh"})
-    world.config = world.config.model_copy(update={"labels": (label,)})
+    label = world.config.labels[0].but(verify_script="verify.sh")
+    world.config = world.config.but(labels=(label,))
     for _ in range(400):
         world.run(1)
         assert world.nodes(NodeState.READY)

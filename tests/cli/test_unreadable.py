@@ -31,7 +31,9 @@ def spoil(pool: RealPool, path: str, data: bytes) -> None:
 def test_status_names_each_with_its_reason_and_what_to_do(spoiled: Desk) -> None:
     """In lines that do a terminal no harm."""
     lines = [line for line in spoiled.out("status").splitlines() if line.startswith("unreadable record ")]
-    assert lines[0].startswith("unreadable record builds/debian-12/0000000007: `diskimage`: Field required")
+    assert lines[0].startswith(
+        "unreadable record builds/debian-12/0000000007: Object missing required field `diskimage`"
+    )
     assert f"unreadable record nodes/0000000042: {WHY}" in lines[3]
     assert all(MEND in line or "until then" in line for line in lines)
     (newer,) = [line for line in lines if "0000000043" in line]

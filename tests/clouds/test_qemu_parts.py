@@ -21,8 +21,8 @@ from nodepool_lite.model.errors import BadRequestError, CapacityError, TryAgainL
 from . import guests
 from .worlds import PROVIDER, World, spec
 
-RECORD = ServerRecord(
-    **spec("image-1", name="a,b").model_dump(include=set(ServerRecord.model_fields) - {"cores", "ram"}),
+RECORD = ServerRecord.of(
+    spec("image-1", name="a,b"),
     id="0123456789abcdef",
     cores=2,
     ram=2048,
@@ -64,7 +64,7 @@ def test_each_server_has_a_hardware_address_of_its_own() -> None:
 def member(number: int, set_id: str = "0000000007", pool_id: str = "pool-1") -> ServerRecord:
     """Return the record of one server of a set."""
     changes = {"id": f"{number:016x}", "node_id": f"{number:010d}", "set_id": set_id, "pool_id": pool_id}
-    return RECORD.model_copy(update=changes)
+    return RECORD.but(**changes)
 
 
 def test_the_servers_of_a_set_share_a_network_that_no_other_set_has() -> None:
@@ -232,7 +232,7 @@ def test_an_image_that_refers_to_other_files_is_refused(qemu_driver: QemuDriver,
     arguments = ["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-b", "/etc/shadow", "-F", "raw", path, "1M"]
     subprocess.run(arguments, check=True)
     digest = subprocess.check_output(["sha256sum", path], text=True).split()[0]
-    asked = guests.image(host.directory).model_copy(update={"path": path, "format": "qcow2", "sha256": digest})
+    asked = guests.image(host.directory).but(path=path, format="qcow2", sha256=digest)
 
     with pytest.raises(BadRequestError, match="/etc/shadow"):
         qemu_driver.upload_image(asked, lambda _: None)
@@ -254,7 +254,7 @@ def test_a_file_that_is_no_image_is_refused(
     path = host.directory / "image"
     path.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    asked = guests.image(host.directory).model_copy(update={"path": path, "format": image_format, "sha256": digest})
+    asked = guests.image(host.directory).but(path=path, format=image_format, sha256=digest)
 
     with pytest.raises(BadRequestError, match=message):
         qemu_driver.upload_image(asked, lambda _: None)
@@ -299,7 +299,7 @@ def test_an_upload_that_was_cut_off_is_swept_by_the_next_one(qemu_driver: QemuDr
 
 def test_a_format_that_qemu_is_not_given_is_refused(qemu_driver: QemuDriver, host: World) -> None:
     """The formats are those that the driver names."""
-    asked = guests.image(host.directory).model_copy(update={"format": "vhd"})
+    asked = guests.image(host.directory).but(format="vhd")
 
     with pytest.raises(BadRequestError, match="qcow2, raw"):
         qemu_driver.upload_image(asked, lambda _: None)

@@ -16,7 +16,7 @@ IMAGE = ImageSpec(pool_id="pool-1", upload_id="tiny/1", name="tiny", path=Path("
 
 def opened(clock: FakeClock | None = None, **options: object) -> SimulatedDriver:
     """Return a driver of a new cloud that has the image `tiny`."""
-    made = SimulatedOptions.model_validate({"images": ("tiny",)} | options)
+    made = SimulatedOptions(**{"images": ("tiny",)} | options)
     return SimulatedDriver(SimulatedCloud(clock or FakeClock(), made), "pool-1")
 
 

@@ -39,13 +39,13 @@ def test_nothing_is_found_for_a_name_that_is_none(make: MakeConfig, name: str) -
     """And such a label has no digest."""
     config = make()
     assert find_script(places(config), name) is None
-    assert label_digest(config, Label(name="x").model_copy(update={"ready_script": name})) == ""
+    assert label_digest(config, Label(name="x").but(ready_script=name)) == ""
 
 
 @pytest.mark.parametrize("place", ["/dev/null", "/nowhere", "/tmp/" + "x" * 300])
 def test_a_directory_that_is_none_has_no_scripts(make: MakeConfig, place: str) -> None:
     """It is passed over, and does not end the daemon."""
-    config = make().model_copy(update={"scripts_dir": (Path(place),)})
+    config = make().but(scripts_dir=(Path(place),))
     assert find_script(places(config), "none.sh") is None
     assert label_digest(config, Label(name="x", ready_script="hello.sh"))
 

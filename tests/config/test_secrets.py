@@ -10,8 +10,8 @@ from nodepool_lite.testing import make_config
 
 def test_secret_is_what_its_name_says() -> None:
     """Passwords, tokens and keys; not what is shorter than a secret can be, and not what other variables say."""
-    config = make_config(zookeeper_auth=ZooKeeperAuth(username="u", password="from-zookeeper")).model_copy(
-        update={"diskimages": (Diskimage(name="a", env_vars={"DIB_PASSWORD": "of-a", "DIB_RELEASE": "bookworm"}),)}
+    config = make_config(zookeeper_auth=ZooKeeperAuth(username="u", password="from-zookeeper")).but(
+        diskimages=(Diskimage(name="a", env_vars={"DIB_PASSWORD": "of-a", "DIB_RELEASE": "bookworm"}),)
     )
     environment = {"NODEPOOL_TOKEN": "token", "NODEPOOL_SECRET": "no", "NODEPOOL_PLACE": "here"}
     assert secrets_of(config, environment) == {"of-a", "from-zookeeper", "token"}

@@ -18,8 +18,9 @@ from nodepool_lite.config.reference import TARGET, markdown
 from nodepool_lite.config.schema import json_schema
 from nodepool_lite.config.secrets import MASK
 from nodepool_lite.config.settings import Config
+from nodepool_lite.config.shapes import sections, shapes
 from nodepool_lite.config.show import show
-from nodepool_lite.config.validate import sections, shapes
+from nodepool_lite.config.values import read
 from nodepool_lite.model.errors import ConfigError
 from tests.config.conftest import BASE, DATA
 
@@ -73,7 +74,7 @@ def test_show_prints_every_key_with_a_value() -> None:
     """All settings are there, those with defaults too."""
     shown = yaml.safe_load(show(Config()))
     without = {"private-key", "zookeeper-tls", "zookeeper-auth"}
-    assert set(shown) == {name.replace("_", "-") for name in Config.model_fields} - without
+    assert set(shown) == {name.replace("_", "-") for name in Config.__struct_fields__} - without
     assert shown["lease-lifetime"] == "4h"
 
 
@@ -114,7 +115,7 @@ def test_any_settings_survive_being_shown(tmp_path: Path, pool: str, diskimage: 
         "diskimages": [diskimage],
         "providers": [{"name": pool, "driver": "simulated", "options": options}],
     }
-    config = Config.model_validate({**made, "build_log_dir": "/logs", "images_dir": "/images"})
+    config = read(Config, {**made, "build_log_dir": "/logs", "images_dir": "/images"})
     path = tmp_path / "shown.yaml"
     path.write_text(show(config, masked=False))
     assert load_or_raise(path, {}) == config
@@ -164,7 +165,7 @@ def test_every_key_is_documented() -> None:
     silent = [
         f"{section.__name__}.{name}"
         for section in sections()
-        for name in section.model_fields
+        for name in section.__struct_fields__
         if not descriptions()[section.__name__].fields.get(name)
     ]
     assert silent == []

@@ -10,9 +10,7 @@ from tests.actions.dib.machine import Machine, booted
 from tests.images import DEBIAN, built
 
 pytestmark = [pytest.mark.machine, pytest.mark.proof]
-IMAGE = DEBIAN.model_copy(
-    update={"name": "gui-tests", "elements": (*DEBIAN.elements, "gui-tests"), "env_vars": {"DIB_IMAGE_SIZE": "5"}}
-)
+IMAGE = DEBIAN.but(name="gui-tests", elements=(*DEBIAN.elements, "gui-tests"), env_vars={"DIB_IMAGE_SIZE": "5"})
 BROWSE = Path(__file__).with_name("browse.py")
 PATIENCE = 900.0
 

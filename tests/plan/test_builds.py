@@ -21,7 +21,7 @@ BROKEN = make_backoff("build/debian-12", fingerprint="recipe-1", next_try=NOW + 
 def config(labels: tuple[str, ...] = (LABEL,), build_jobs: int = 1, **image: Any) -> Config:
     """Return a configuration whose diskimages have these settings."""
     base = make_config(labels, min_ready=0, build_jobs=build_jobs)
-    return base.model_copy(update={"diskimages": tuple(Diskimage(name=name, **image) for name in labels)})
+    return base.but(diskimages=tuple(Diskimage(name=name, **image) for name in labels))
 
 
 def view(*records: Any, images: bool = False, **fields: Any) -> View:

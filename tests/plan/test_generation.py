@@ -21,8 +21,8 @@ def changed(**settings: Any) -> Config:
     """Return the configuration with these settings of the label in its pool."""
     base = make_config()
     provider = base.providers[0]
-    pool = provider.pools[0].model_copy(update={"labels": (PoolLabel(name=LABEL, diskimage=LABEL, **settings),)})
-    return base.model_copy(update={"providers": (provider.model_copy(update={"pools": (pool,)}),)})
+    pool = provider.pools[0].but(labels=(PoolLabel(name=LABEL, diskimage=LABEL, **settings),))
+    return base.but(providers=(provider.but(pools=(pool,)),))
 
 
 def labelled(**settings: Any) -> Config:
@@ -91,9 +91,9 @@ def test_a_cloud_image_serves_without_an_upload(image: CloudImage, reference: st
     base = make_config()
     label = PoolLabel(name=LABEL, cloud_image="cirros")
     provider = base.providers[0]
-    pool = provider.pools[0].model_copy(update={"labels": (label,)})
-    provider = provider.model_copy(update={"pools": (pool,), "cloud_images": (image,)})
-    found = source(config=base.model_copy(update={"providers": (provider,)}), images=False)
+    pool = provider.pools[0].but(labels=(label,))
+    provider = provider.but(pools=(pool,), cloud_images=(image,))
+    found = source(config=base.but(providers=(provider,)), images=False)
     assert (found.image_id, found.build) == (reference, "")
     assert found.generation
 

@@ -28,7 +28,7 @@ def two_providers(first: dict[str, Any], second: dict[str, Any]) -> Config:
     """Return a configuration with two providers whose settings differ."""
     base = make_config(min_ready=2, providers=("one", "two"))
     one, two = base.providers
-    return base.model_copy(update={"providers": (one.model_copy(update=first), two.model_copy(update=second))})
+    return base.but(providers=(one.but(**first), two.but(**second)))
 
 
 def limited(**limits: Any) -> Config:

@@ -65,8 +65,8 @@ def test_a_pools_own_limits_count_what_the_driver_says(limits: dict[str, int], r
     """A flavor has cores that the label does not name, and a volume may come with the server."""
     config = make_config(min_ready=5)
     provider = config.providers[0]
-    pool = provider.pools[0].model_copy(update=limits)
-    config = config.model_copy(update={"providers": (provider.model_copy(update={"pools": (pool,)}),)})
+    pool = provider.pools[0].but(**limits)
+    config = config.but(providers=(provider.but(pools=(pool,)),))
     seen = cloud(needs={("main", LABEL): Need(cores=4, ram=1, volumes=1, gigabytes=50)})
     assert len(launched(make_view(config=config, clouds={PROVIDER: seen}))) == room
 
@@ -75,8 +75,8 @@ def test_a_limit_on_volumes_does_not_concern_who_has_none() -> None:
     """A label that boots from its server's own disk takes none."""
     config = make_config(min_ready=5)
     provider = config.providers[0]
-    pool = provider.pools[0].model_copy(update={"max_volumes": 0, "max_volume_gb": 0})
-    config = config.model_copy(update={"providers": (provider.model_copy(update={"pools": (pool,)}),)})
+    pool = provider.pools[0].but(max_volumes=0, max_volume_gb=0)
+    config = config.but(providers=(provider.but(pools=(pool,)),))
     seen = cloud(needs={("main", LABEL): Need(cores=1, ram=1)})
     assert len(launched(make_view(config=config, clouds={PROVIDER: seen}))) == 5
 
@@ -95,8 +95,8 @@ def test_a_wish_for_which_the_quota_has_no_room_any_more_is_not_asked_for(ignore
     """The limit was lowered since, or the planner is one that does not know it: the label goes elsewhere, or waits."""
     config = make_config(min_ready=4)
     provider = config.providers[0]
-    pool = provider.pools[0].model_copy(update={"ignore_provider_quota": ignored})
-    config = config.model_copy(update={"providers": (provider.model_copy(update={"pools": (pool,)}),)})
+    pool = provider.pools[0].but(ignore_provider_quota=ignored)
+    config = config.but(providers=(provider.but(pools=(pool,)),))
     wishes = [make_node(each, state=S.BUILDING) for each in (1, 2, 3)]
     asked = make_node(4, state=S.BUILDING, asked=NOW + 4, attempt="a4")
     seen = cloud(quota=Quota(servers=6, servers_used=4, at=NOW))

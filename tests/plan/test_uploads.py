@@ -29,8 +29,8 @@ def with_files(build: Build, *formats: str) -> Build:
 def config(**image: Any) -> Config:
     """Return a configuration whose provider uses the diskimage with these settings."""
     base = make_config(min_ready=0)
-    provider = base.providers[0].model_copy(update={"diskimages": (ProviderImage(name=LABEL, **image),)})
-    return base.model_copy(update={"providers": (provider,)})
+    provider = base.providers[0].but(diskimages=(ProviderImage(name=LABEL, **image),))
+    return base.but(providers=(provider,))
 
 
 def view(*records: Any, **fields: Any) -> View:

@@ -59,9 +59,9 @@ def test_a_label_stands_for_its_image(store: MemoryStore, config: Config) -> Non
     """In the old dialect image and diskimage have different names, and people know the former."""
     builder(store)
     pool = config.providers[0].pools[0]
-    used = pool.labels[0].model_copy(update={"name": "centos-7"})
-    provider = config.providers[0].model_copy(update={"pools": (pool.model_copy(update={"labels": (used,)}),)})
-    renamed = config.model_copy(update={"providers": (provider,)})
+    used = pool.labels[0].but(name="centos-7")
+    provider = config.providers[0].but(pools=(pool.but(labels=(used,)),))
+    renamed = config.but(providers=(provider,))
     assert images.request_upload(store, renamed, "centos-7", "local", who="bob", now=NOW).name == "debian-12 to local"
 
 
@@ -121,7 +121,7 @@ def test_deleting_what_does_not_exist(store: MemoryStore) -> None:
 def test_an_abstract_diskimage_cannot_be_built(store: MemoryStore) -> None:
     """It only lends its settings."""
     config = make_config()
-    abstract = config.diskimages[0].model_copy(update={"name": "base", "abstract": True})
-    config = config.model_copy(update={"diskimages": (*config.diskimages, abstract)})
+    abstract = config.diskimages[0].but(name="base", abstract=True)
+    config = config.but(diskimages=(*config.diskimages, abstract))
     with pytest.raises(NoSuchThingError, match="no diskimage base"):
         images.request_build(store, config, "base", who="bob", now=NOW)

@@ -44,7 +44,7 @@ class WatchedCloud(SimulatedCloud):
 
     def appear(self, spec: ServerSpec) -> str:
         """Make a server that nobody in this run asked for."""
-        options, self.options = self.options, self.options.model_copy(update={"max_servers": None})
+        options, self.options = self.options, self.options.but(max_servers=None)
         server_id = super().add_server(spec, 1, 1024)
         self.options = options
         self._universe.insides.made(server_id, spec.label)

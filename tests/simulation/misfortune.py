@@ -138,10 +138,10 @@ class Misfortune:
         cloud = self._random.choice(self._universe.all_clouds)
         servers = len(cloud.servers()) + self._random.choice([0, 0, 1])
         self._tell("a cloud is full", servers=servers)
-        cloud.options = cloud.options.model_copy(update={"max_servers": servers})
+        cloud.options = cloud.options.but(max_servers=servers)
         self._universe.after(
             self._random.random() * 150,
-            lambda: setattr(cloud, "options", cloud.options.model_copy(update={"max_servers": None})),
+            lambda: setattr(cloud, "options", cloud.options.but(max_servers=None)),
         )
 
     def _take_cloud_away(self) -> None:

@@ -140,4 +140,4 @@ def changed(premises: Premises, random: Random) -> Premises:
 
 def _with_min_ready(labels: tuple[Label, ...], random: Random) -> tuple[Label, ...]:
     web, *others = labels
-    return (web.model_copy(update={"min_ready": random.choice([0, 1, 4])}), *others)
+    return (web.but(min_ready=random.choice([0, 1, 4])), *others)

@@ -108,7 +108,7 @@ class Universe:
         self.weather.clear_up()
         for cloud in self.all_clouds:
             cloud.away = False
-            cloud.options = cloud.options.model_copy(update={"max_servers": None})
+            cloud.options = cloud.options.but(max_servers=None)
         for host in self.hosts:
             host.down = False
             for process in host.processes:
@@ -263,4 +263,4 @@ class Universe:
 
 def _ageless(labels: tuple[Label, ...]) -> tuple[Label, ...]:
     """Return the labels without a limit that would have their nodes replaced for ever."""
-    return tuple(label.model_copy(update={"max_ready_age": 0.0}) for label in labels)
+    return tuple(label.but(max_ready_age=0.0) for label in labels)

@@ -148,7 +148,7 @@ def test_others_can_neither_read_nor_write(
 def test_an_unknown_authority_is_named(secured_zookeeper: Secured, tmp_path: Path) -> None:
     """So is the file with those that are known, and the key to change."""
     other = Authority(tmp_path, "other").ca
-    said = refused(secured_zookeeper, Access(secured_zookeeper.tls.model_copy(update={"ca": other})))
+    said = refused(secured_zookeeper, Access(secured_zookeeper.tls.but(ca=other)))
     where = f"ZooKeeper at {secured_zookeeper.encrypted}"
     assert said.startswith(f"the certificate of {where} is not signed by an authority in {other} (")
     assert said.endswith("name the file of the one that signed it as `ca` in `zookeeper-tls`")
@@ -159,7 +159,7 @@ def test_a_certificate_for_another_name_is_refused_unless_told_otherwise(secured
     said = refused(secured_zookeeper, Access(secured_zookeeper.tls), host="127.0.0.1")
     assert "is for another name (IP address mismatch, certificate is not valid for '127.0.0.1')" in said
     assert "`check-hostname: false`" in said
-    lax = Access(secured_zookeeper.tls.model_copy(update={"check_hostname": False}))
+    lax = Access(secured_zookeeper.tls.but(check_hostname=False))
     ZooKeeperStore.connect(f"127.0.0.1:{secured_zookeeper.secure_port}", access=lax).close()
 
 
@@ -231,7 +231,7 @@ def test_files_that_cannot_be_used_are_configuration_errors(secured_zookeeper: S
         ({"cert": other.cert, "key": locked}, "the key has a passphrase"),
     ):
         with pytest.raises(ConfigError) as caught:
-            ZooKeeperStore.connect(secured_zookeeper.encrypted, access=Access(good.model_copy(update=change)))
+            ZooKeeperStore.connect(secured_zookeeper.encrypted, access=Access(good.but(**change)))
         assert message in str(caught.value)
 
 

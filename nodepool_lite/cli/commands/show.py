@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import click
+from msgspec import to_builtins
 
 from nodepool_lite.cli import complete, layout
 from nodepool_lite.cli.app import App
@@ -24,7 +25,7 @@ TIMES = frozenset(
     {"created", "expires", "wait_until", "hold_until", "asked", "phase_since", "certified_until", "started", "finished"}
 )
 SPANS = frozenset({"lifetime"})
-APART = frozenset({"id", "version", "order", "schema_version", "state", "state_since", "history", "history_limit"})
+APART = frozenset({"id", "version", "order", "schema_version", "state", "state_since", "history"})
 
 
 @click.command(
@@ -47,7 +48,7 @@ def command(app: App, name: str, *, output_format: str) -> None:
     if output_format == "table":
         click.echo("".join(f"{line}\n" for line in _lines(thing, _attributes(app, thing), app.clock.now())), nl=False)
         return
-    data = {"kind": type(thing).__name__.lower(), "id": thing.id, **thing.model_dump(mode="json")}
+    data = {"kind": type(thing).__name__.lower(), "id": thing.id, **to_builtins(thing.said(defaults=True))}
     if isinstance(thing, Node):
         data["attributes"] = dict(_attributes(app, thing))
     click.echo(to_json(data) if output_format == "json" else to_yaml(data), nl=False)
@@ -101,7 +102,7 @@ def _facts(attributes: Mapping[str, str]) -> Iterator[list[str]]:
 
 
 def _fields(thing: Thing, now: float) -> Iterator[list[str]]:
-    for name in type(thing).model_fields:
+    for name in thing.stored_fields():
         value = getattr(thing, name)
         if name in APART or value in (None, "", (), {}):
             continue
@@ -119,7 +120,7 @@ def _said(key: str, name: str, value: Any, now: float) -> Iterator[tuple[str, st
         for file in value:
             yield "file", f"{file.path} ({file.size / 2**20:.0f} MiB, {file.format}, sha256 {file.sha256})"
     elif name == "script":
-        for part in type(value).model_fields:
+        for part in value.stored_fields():
             if getattr(value, part) not in (None, ""):
                 yield from _said(f"script-{part}".replace("_", "-"), part, getattr(value, part), now)
     elif isinstance(value, dict):

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec import convert
+
 from nodepool_lite.clouds.driver import Quota
 from nodepool_lite.clouds.openstack.api import Api
 from nodepool_lite.model.clock import Clock
@@ -62,7 +64,7 @@ class Quotas:
             **self._of_network(),
             **(self._of_volumes() if self._volumes else {}),
         }
-        return Quota.model_validate({**found, "at": now})
+        return convert({**found, "at": now}, Quota)
 
     def _of_network(self) -> Mapping[str, int | None]:
         """Return Neutron's figures; nothing where an ordinary member may not see them."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from nodepool_lite.clouds.driver import ImageSpec
 from nodepool_lite.clouds.qemu import disk, locks, records
 from nodepool_lite.clouds.qemu.records import ImageRecord
@@ -63,7 +65,7 @@ class Images:
                 id=image_id,
                 size=disk.virtual_size(content, spec.format),
                 created=now,
-                **spec.model_dump(exclude={"path"}),
+                **{name: value for name, value in asdict(spec).items() if name != "path"},
             )
             records.write(record, directory / _RECORD)
             handed_over(directory / _RECORD)

@@ -1,15 +1,15 @@
 """What is written down about servers and images, and where: one directory each, published by one rename."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from msgspec import DecodeError, field, json
 
-from nodepool_lite.model.record import Frozen
+from nodepool_lite.clouds.driver import ServerSpec
+from nodepool_lite.model.value import Frozen
 
 R = TypeVar("R", bound=Frozen)
 
@@ -37,7 +37,13 @@ class ServerRecord(Frozen):
     boot_id: str
     set_id: str = ""
     """The id of its set's primary node; empty for a server that stands alone."""
-    meta: Mapping[str, str] = Field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, spec: ServerSpec, **own: Any) -> Self:
+        """Return the record of what is asked for; `own` is what the spec does not say, or leaves to this host."""
+        shared = {name: getattr(spec, name) for name in cls.__struct_fields__ if name in spec.__struct_fields__}
+        return cls(**shared | own)
 
 
 class ImageRecord(Frozen):
@@ -51,14 +57,14 @@ class ImageRecord(Frozen):
     sha256: str
     size: int
     created: float
-    meta: Mapping[str, str] = Field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 def write(record: Frozen, path: Path) -> None:
     """Write the record so that a reader, and a host after a power cut, finds the old text or the new one whole."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump(record.model_dump(mode="json"), file, indent=1)
+        file.write(json.format(json.encode(record).decode(), indent=1))
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -67,8 +73,8 @@ def write(record: Frozen, path: Path) -> None:
 def read(kind: type[R], path: Path) -> R | None:
     """Return the record, or None when there is none or it cannot be read."""
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, NotADirectoryError, DecodeError, UnicodeDecodeError):
         return None
 
 

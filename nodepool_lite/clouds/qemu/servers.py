@@ -16,7 +16,6 @@ from nodepool_lite.model.errors import TryAgainLaterError
 
 _RECORD = "server.json"
 _PORT_TRIES = 5
-_OF_THE_SPEC = set(ServerSpec.model_fields) & set(ServerRecord.model_fields) - {"cores", "ram"}
 
 
 class Place(NamedTuple):
@@ -101,14 +100,14 @@ class Servers:
                     return each
             check()
             server_id = secrets.token_hex(8)
-            record = ServerRecord(
+            record = ServerRecord.of(
+                spec,
                 id=server_id,
                 cores=needed[0],
                 ram=needed[1],
                 port=self._free_port(server_id),
                 created=now,
                 boot_id=host.boot_id(),
-                **spec.model_dump(include=_OF_THE_SPEC),
             )
             unpublished = self.directory / f".new-{server_id}"
             unpublished.mkdir(mode=0o700)
@@ -131,7 +130,7 @@ class Servers:
                 raise failure
             with self.quiet():
                 port = self._free_port(secrets.token_hex(4))
-                record = record.model_copy(update={"port": port})
+                record = record.but(port=port)
                 records.write(record, place.directory / _RECORD)
             (place.directory / process.LOG).unlink(missing_ok=True)
         raise TryAgainLaterError(f"server {record.id}: {_PORT_TRIES} ports in a row were taken by others")

@@ -1,22 +1,26 @@
 """How a simulated cloud behaves: the `options` of a provider."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from msgspec import Meta, field
 
 from nodepool_lite.config.settings import Section
+from nodepool_lite.config.values import WrongValuesError, read
 from nodepool_lite.model.errors import BadRequestError
+
+Seconds = Annotated[float, Meta(ge=0)]
+Rate = Annotated[float, Meta(ge=0, le=1)]
 
 
 class SimulatedOptions(Section):
     """A provider's `options`: how the simulated cloud behaves. Times are seconds, rates are from 0 to 1."""
 
-    boot_time: float = Field(default=0, ge=0)
+    boot_time: Seconds = 0
     """From asking for a server until it is ACTIVE."""
-    delete_time: float = Field(default=0, ge=0)
+    delete_time: Seconds = 0
     """From asking for a server's end until it is not listed any more."""
-    upload_time: float = Field(default=0, ge=0)
+    upload_time: Seconds = 0
     """From an upload until the image is ready."""
     max_servers: int | None = None
     max_cores: int | None = None
@@ -28,11 +32,11 @@ class SimulatedOptions(Section):
     """MiB that a server takes whose label does not say."""
     fail_create: Literal["", "try-again-later", "capacity", "bad-request"] = ""
     """Refuse every server in this way."""
-    error_rate: float = Field(default=0, ge=0, le=1)
+    error_rate: Rate = 0
     """How often a call raises TryAgainLaterError and has no effect."""
-    lost_answer_rate: float = Field(default=0, ge=0, le=1)
+    lost_answer_rate: Rate = 0
     """How often a call raises TryAgainLaterError although it had its effect."""
-    boot_error_rate: float = Field(default=0, ge=0, le=1)
+    boot_error_rate: Rate = 0
     """How often a server becomes ERROR in place of ACTIVE."""
     seed: int = 0
     address: str = "192.0.2.1"
@@ -40,7 +44,7 @@ class SimulatedOptions(Section):
     port: int = 22
     floating_addresses: bool = False
     """Whether a server has no address until it is given one."""
-    impossible_labels: Mapping[str, str] = Field(default_factory=dict)
+    impossible_labels: Mapping[str, str] = field(default_factory=dict)
     """Labels that cannot be made here, and why."""
     poll_interval: float = 1
     injects_host_key: bool = True
@@ -51,7 +55,6 @@ class SimulatedOptions(Section):
 def parse_options(options: Mapping[str, object]) -> SimulatedOptions:
     """Return a provider's `options` as typed values; raises BadRequestError naming every wrong one."""
     try:
-        return SimulatedOptions.model_validate(options)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise BadRequestError(f"the simulated driver's options are wrong: {wrong}") from error
+        return read(SimulatedOptions, options)
+    except WrongValuesError as error:
+        raise BadRequestError(f"the simulated driver's options are wrong: {error}") from error

@@ -104,8 +104,8 @@ def _write_config_drive(directory: Path, name: str, public: str) -> None:
         image_id="image",
         user_data=user_data,
     )
-    record = ServerRecord(
-        **spec.model_dump(include=set(ServerRecord.model_fields) - {"cores", "ram"}),
+    record = ServerRecord.of(
+        spec,
         id=str(time.time_ns()),
         cores=2,
         ram=512,

@@ -36,7 +36,7 @@ def test_what_is_no_image_fails_the_build(workshop: Workshop, tmp_path: Path, wh
     program.write_text(STAND_IN.format(what=what))
     program.chmod(0o755)
     recipe = workshop.recipe("tiny-0000000001")
-    recipe = replace(recipe, diskimage=recipe.diskimage.model_copy(update={"dib_cmd": str(program)}))
+    recipe = replace(recipe, diskimage=recipe.diskimage.but(dib_cmd=str(program)))
     with pytest.raises(BuildFailedError, match=f"disk-image-create succeeded and {message}; see {recipe.log}"):
         workshop.build(recipe)
     assert list(workshop.images.iterdir()) == []

@@ -13,7 +13,7 @@ from nodepool_lite.config.settings import Diskimage
 def recipe(tmp_path: Path, **settings: object) -> Recipe:
     """Return a recipe whose builder says NODEPOOL_PUBLIC_KEY_FILE and A."""
     return Recipe(
-        diskimage=Diskimage.model_validate({"name": "debian-12", "username": "zuul", **settings}),
+        diskimage=Diskimage(**{"name": "debian-12", "username": "zuul", **settings}),
         formats=("qcow2",),
         output=tmp_path / "debian-12-0000000001",
         log=tmp_path / "log",

@@ -22,7 +22,7 @@ def elements(tmp_path: Path) -> Path:
 
 def test_the_same_recipe_has_the_same_fingerprint(elements: Path) -> None:
     """Nothing but the recipe counts, not even the diskimage's rebuild-age."""
-    again = IMAGE.model_copy(update={"rebuild_age": 1.0, "pause": True})
+    again = IMAGE.but(rebuild_age=1.0, pause=True)
 
     assert fingerprint(IMAGE, (elements,)) == fingerprint(again, (elements,))
 
@@ -32,7 +32,7 @@ def test_the_same_recipe_has_the_same_fingerprint(elements: Path) -> None:
 )
 def test_a_changed_setting_changes_it(elements: Path, change: dict[str, object]) -> None:
     """What shapes the image is part of the fingerprint."""
-    assert fingerprint(IMAGE, (elements,)) != fingerprint(IMAGE.model_copy(update=change), (elements,))
+    assert fingerprint(IMAGE, (elements,)) != fingerprint(IMAGE.but(**change), (elements,))
 
 
 @pytest.mark.parametrize("name", ["mine", "below"])

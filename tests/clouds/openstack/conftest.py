@@ -13,6 +13,7 @@ import yaml
 from nodepool_lite.clouds.driver import Server, ServerSpec, ServerState
 from nodepool_lite.clouds.openstack import OpenStackDriver
 from nodepool_lite.config.settings import Provider
+from nodepool_lite.config.values import read
 from nodepool_lite.model.clock import Clock, SystemClock
 from tests.cloud.conftest import Cloud, cloud, member
 from tests.cloud.proxy import Call, FaultProxy
@@ -61,7 +62,7 @@ class Door:
         part = {"networks": ["bulk"], "availability-zones": ["fake"], "labels": labels, **(pool or {})}
         values = {"name": "os", "cloud": cloud, "rate": 0, "cloud-images": [{"name": "empty"}], "pools": [part]}
         made = OpenStackDriver(
-            Provider.model_validate({**values, **provider}),
+            read(Provider, {**values, **provider}),
             pool_id=pool_id or self.pool_id,
             clock=clock or SystemClock(),
             directory=self.directory,
@@ -81,7 +82,7 @@ class Door:
             "generation": "g1",
             "image_id": "empty",
         }
-        return ServerSpec.model_validate({**values, **fields})
+        return ServerSpec(**{**values, **fields})
 
     def calls(self) -> list[Call]:
         """Return all calls that are neither lists of servers nor log-ins."""

@@ -108,7 +108,7 @@ def test_two_providers_in_one_project_have_an_image_each_of_the_same_build(door:
     """Also when both uploads began in the same second, and so gave their images the same name."""
     one, two = door.driver(name="one"), door.driver(name="two")
     first = one.upload_image(image, lambda _percent: None)
-    second = two.upload_image(image.model_copy(update={"upload_id": "web/0000000001/two"}), lambda _percent: None)
+    second = two.upload_image(image.but(upload_id="web/0000000001/two"), lambda _percent: None)
     two.delete_image(second)
     assert [each.id for each in one.list_images()] == [first]
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_not_what_was_built_is_not_kept(door: Door, image: ImageS
     """Disks rot."""
     driver = door.driver()
     with pytest.raises(TryAgainLaterError, match="another checksum"):
-        driver.upload_image(image.model_copy(update={"sha256": "0" * 64}), lambda _percent: None)
+        driver.upload_image(image.but(sha256="0" * 64), lambda _percent: None)
     assert list(driver.list_images()) == []
 
 
@@ -155,7 +155,7 @@ def test_a_missing_file_is_told(door: Door, image: ImageSpec) -> None:
     """And leaves no record."""
     driver = door.driver()
     with pytest.raises(BadRequestError, match="there is no file"):
-        driver.upload_image(image.model_copy(update={"path": Path("/nowhere")}), lambda _percent: None)
+        driver.upload_image(image.but(path=Path("/nowhere")), lambda _percent: None)
     assert list(driver.list_images()) == []
 
 

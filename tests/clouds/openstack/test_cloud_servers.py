@@ -30,7 +30,7 @@ def test_a_server_lives_from_the_request_to_its_end_in_two_calls(door: Door) -> 
     assert server.address == server.private_address
     assert (server.az, server.port, server.lacks_address) == ("fake", 22, False)
     driver.delete_server(server_id)
-    (ending,) = driver.list_servers() or [server.model_copy(update={"state": ServerState.DELETING})]
+    (ending,) = driver.list_servers() or [server.but(state=ServerState.DELETING)]
     assert ending.state is ServerState.DELETING
     gone(driver, server_id)
     driver.delete_server(server_id)

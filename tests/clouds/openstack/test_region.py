@@ -8,6 +8,7 @@ import pytest
 from nodepool_lite.clouds.openstack import OpenStackDriver
 from nodepool_lite.clouds.openstack.region import find, opened
 from nodepool_lite.config.settings import Provider
+from nodepool_lite.config.values import read
 from nodepool_lite.model.errors import BadRequestError, CloudError
 from nodepool_lite.testing import FakeClock
 
@@ -127,7 +128,7 @@ def test_whatever_is_wrong_with_an_entry_is_told_once(home: Path, entry: str, re
     labels = [{"name": "web", "cloud-image": "empty", "flavor-name": "tiny"}]
     pools = [{"networks": ["bulk"], "labels": labels}]
     values = {"name": "os", "cloud": "one", "rate": 0, "cloud-images": [{"name": "empty"}], "pools": pools}
-    driver = OpenStackDriver(Provider.model_validate(values), pool_id="p", clock=FakeClock(), directory=home)
+    driver = OpenStackDriver(read(Provider, values), pool_id="p", clock=FakeClock(), directory=home)
     (problem,) = driver.problems()
     assert reason in problem
     with pytest.raises(CloudError, match=re.escape(reason)):
