@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -93,5 +92,4 @@ def main() -> None:
         sys.stdout.reconfigure(errors="surrogateescape")  # a file's name may be any bytes
     logging.getLogger("nodepool_lite").addHandler(logging.NullHandler())  # a command says what it has to say itself
     gc.set_threshold(50_000)  # there is no garbage in imports, and looking for it takes time
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads every installed package
     cli(prog_name="nodepool-lite")

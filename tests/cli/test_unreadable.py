@@ -6,7 +6,7 @@ from nodepool_lite.testing import make_lease, make_node
 
 from .conftest import Desk, RealPool
 
-WHY = "`label`: Field required"
+WHY = "Object missing required field `label`"
 MEND = "what it speaks of is left alone until you mend the record, or remove it with ZooKeeper's own tools"
 
 
