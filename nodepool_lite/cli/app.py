@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,15 +23,24 @@ def _open(config: "Config", *, watch: bool) -> "Store":
     return open_store(config, watch=watch)
 
 
-@dataclass
 class App:
-    """Made once per run from the options before the command; everything is found when it is first needed."""
+    """Made once per run from the options before the command; everything is found when it is first needed.
 
-    config_option: Path | None = None
-    quiet: bool = field(default=False, kw_only=True)
-    """Whether nobody reads what is good to know."""
-    clock: Clock = field(default_factory=SystemClock)
-    open_store: "Callable[..., Store]" = _open
+    `quiet` says that nobody reads what is good to know.
+    """
+
+    def __init__(
+        self,
+        config_option: Path | None = None,
+        clock: Clock | None = None,
+        open_store: "Callable[..., Store]" = _open,
+        *,
+        quiet: bool = False,
+    ) -> None:
+        self.config_option = config_option
+        self.clock: Clock = clock or SystemClock()
+        self.open_store = open_store
+        self.quiet = quiet
 
     @cached_property
     def config_path(self) -> Path:

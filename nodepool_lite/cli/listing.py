@@ -2,14 +2,14 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import click
+from msgspec import Struct
 
 from nodepool_lite.cli import layout
+from nodepool_lite.cli.formats import to_json, to_yaml
 
 T = TypeVar("T")
 Cell = str | int | float | bool | list[str] | None
@@ -25,8 +25,7 @@ STATE_COLOURS = {
 }
 
 
-@dataclass(frozen=True)
-class Column(Generic[T]):
+class Column(Struct, Generic[T], frozen=True):
     """One column: its name, what a table says and, where that differs, what machines get."""
 
     name: str
@@ -42,8 +41,7 @@ class Column(Generic[T]):
         return (self.machine or self.value)(row)
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """How the user wants to see a list."""
 
     format: str = "table"
@@ -75,18 +73,6 @@ def render(rows: Sequence[T], known: Sequence[Column[T]], shape: Shape) -> str:
             return _csv([names, *([text(cell) for cell in cells] for cells in data)])
         case _:
             return "".join(" ".join(text(cell) for cell in cells).rstrip() + "\n" for cells in data)
-
-
-def to_json(data: Any) -> str:
-    """Return data as JSON for people and programs."""
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-def to_yaml(data: Any) -> str:
-    """Return data as YAML, keys in the order given."""
-    import yaml  # noqa: PLC0415 - slow to import, seldom asked for
-
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False))
 
 
 def text(cell: Cell) -> str:

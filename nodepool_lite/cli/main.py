@@ -1,5 +1,6 @@
 """`nodepool-lite`: the commands, and what is said before them."""
 
+import atexit
 import gc
 import logging
 import sys
@@ -92,4 +93,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="surrogateescape")  # a file's name may be any bytes
     logging.getLogger("nodepool_lite").addHandler(logging.NullHandler())  # a command says what it has to say itself
     gc.set_threshold(50_000)  # there is no garbage in imports, and looking for it takes time
+    atexit.register(gc.freeze)  # nor is it worth looking for at the end, when all goes at once
     cli(prog_name="nodepool-lite")

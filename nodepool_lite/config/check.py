@@ -4,8 +4,9 @@ It looks at the tree, not at the Config, so that one wrong value elsewhere does 
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from string import Formatter
+
+from msgspec import Struct
 
 from nodepool_lite.config.problem import Report, did_you_mean
 from nodepool_lite.config.tree import Item
@@ -18,8 +19,7 @@ _PLACEHOLDERS = {
 _FORMATS = ("qcow2", "raw", "vhd", "vhdx", "vdi", "tar", "tgz", "squashfs", "docker", "aci")
 
 
-@dataclass(frozen=True)
-class _Named:
+class _Named(Struct, frozen=True):
     """Everything in the file that can be named from elsewhere in it."""
 
     labels: Collection[str]

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from nodepool_lite.config.check import check
 from nodepool_lite.config.check_zookeeper import check_zookeeper
@@ -25,8 +26,7 @@ SECURE_VARIABLE = "NODEPOOL_LITE_SECURE"
 PLACES = (Path("/etc/nodepool-lite/nodepool.yaml"), Path("/etc/nodepool/nodepool.yaml"))
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """What a file gave: its settings, unless an error forbids to use them, and all that is to be said about it."""
 
     config: Config | None

@@ -1,9 +1,10 @@
 """What is wrong with a configuration file: one sentence, its place, and what to write instead."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 _LONGEST = 300
 
@@ -24,8 +25,7 @@ class Position(NamedTuple):
     column: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One finding, as `config check` prints it."""
 
     severity: Severity

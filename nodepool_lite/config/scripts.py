@@ -10,8 +10,9 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from nodepool_lite.config import shipped
 from nodepool_lite.config.settings import Config, Label
@@ -20,16 +21,19 @@ from nodepool_lite.model.errors import ScriptFileError
 _LINE = re.compile(rb"^# nodepool-(needs|verify):([^\n]*)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """A script as it is on this host now."""
 
     name: str
-    content: bytes = field(repr=False)
+    content: bytes
     needs: tuple[str, ...] = ()
     """Names of the files that have to be beside it on the node."""
     verify: str = ""
     """Name of the script that tells whether what it set up works; empty for none."""
+
+    def __repr__(self) -> str:
+        """What a log or a traceback may show: not all that it holds."""
+        return f"{type(self).__name__}({self.name!r})"
 
 
 def places(config: Config) -> tuple[Path, ...]:

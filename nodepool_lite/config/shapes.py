@@ -1,19 +1,17 @@
 """What the keys of each section hold, read once from the types of the settings."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from msgspec import NODEFAULT, inspect
+from msgspec import NODEFAULT, Struct, inspect
 
 from nodepool_lite.config.duration import seconds
 from nodepool_lite.config.settings import Config, Section, kebab
 from nodepool_lite.config.texts import READ, split
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What a key of a section holds."""
 
     name: str

@@ -5,9 +5,10 @@ Scalars stay as they are written (`8.10` is not 8.1): the field they belong to s
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 
 import yaml
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nodepool_lite.config.problem import Position, Report
 
@@ -25,8 +26,7 @@ _PLAIN = yaml.SafeLoader("")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One value of the file: text, a list, a mapping, or nothing (`key:` with no value)."""
 
     at: Position
@@ -133,8 +133,7 @@ class _TooMuchError(Exception):
         self.at = at
 
 
-@dataclass
-class _Open:
+class _Open(Struct):
     """A list or mapping whose end has not come yet."""
 
     at: Position

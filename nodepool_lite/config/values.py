@@ -3,11 +3,10 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from msgspec import NODEFAULT, inspect
+from msgspec import NODEFAULT, Struct, inspect
 
 from nodepool_lite.config.settings import Section
 from nodepool_lite.config.shapes import shapes, unmarked
@@ -26,8 +25,7 @@ _DIGITS = 4300
 """Python takes no longer text for a number."""
 
 
-@dataclass(frozen=True)
-class Wrong:
+class Wrong(Struct, frozen=True):
     """One value that is not what it has to be."""
 
     way: Way

@@ -4,8 +4,9 @@ A waiting lease whose client is gone, or whose wait is over, neither gets nodes 
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
 
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
@@ -20,16 +21,14 @@ NodeSet = tuple[Node, ...]
 """A primary node followed by its sub-nodes."""
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """These nodes (sub-nodes included, each primary before its own) go to this lease."""
 
     lease_id: str
     node_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """This lease is over at that time, for this reason (`expired: ...`, `cancelled: ...`, `failed: ...`)."""
 
     at: float

@@ -7,7 +7,9 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.settings import Config
@@ -40,8 +42,7 @@ def new_lease_id() -> str:
     return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(7))
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What a user asks for. `lifetime` and `wait` are seconds; None takes the pool's lifetime, and waits for ever."""
 
     label: str

@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+
+from msgspec.structs import replace
 
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.clock import Clock

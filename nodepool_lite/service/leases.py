@@ -3,8 +3,9 @@
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.settings import Config
@@ -19,8 +20,7 @@ from nodepool_lite.service.names import node_named, the_lease
 from nodepool_lite.store.base import Snapshot, Store, Write, id_problem
 
 
-@dataclass(frozen=True)
-class Released:
+class Released(Struct, frozen=True):
     """What giving back came to."""
 
     lease: str

@@ -1,15 +1,14 @@
 """How a client gets at the records: encrypted or not, as whom, and so for whom the znodes are that it makes."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from kazoo.security import OPEN_ACL_UNSAFE, make_acl, make_digest_acl_credential
+from msgspec import Struct
 
 from nodepool_lite.config.settings import ZooKeeperAuth, ZooKeeperTls
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(Struct, frozen=True):
     """What nodepool.yaml says about TLS and authentication, or what the embedded server wants."""
 
     tls: ZooKeeperTls | None = None

@@ -6,7 +6,8 @@ somebody else's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from nodepool_lite.model.record import Record
 from nodepool_lite.store._tree import BATCH, Answer, Read, Walk, absorb, everything, kind_and_id
@@ -17,16 +18,14 @@ PATIENCE = 8
 """Batches after which what was read is shown although there is more to read: the view may not fall behind for ever."""
 
 
-@dataclass
-class _Writing:
+class _Writing(Struct):
     """Our writes to one path that are not answered yet, and what was heard of it meanwhile."""
 
     unanswered: int = 0
     events: int = 0
 
 
-@dataclass
-class _Numbering:
+class _Numbering(Struct):
     """Our numbered creations below one parent that are not answered yet, and which children appeared meanwhile."""
 
     unanswered: int = 0

@@ -1,7 +1,6 @@
 """Writes as ZooKeeper operations, and what the server's answers to them mean."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from kazoo.exceptions import (
@@ -12,6 +11,7 @@ from kazoo.exceptions import (
     RolledBackError,
     RuntimeInconsistency,
 )
+from msgspec import Struct
 
 from nodepool_lite.model.errors import NodepoolError, StoreConflictError, StoreUnavailableError
 from nodepool_lite.model.record import Record
@@ -21,8 +21,7 @@ from nodepool_lite.store._mirror import Mirror
 from nodepool_lite.store.base import EPHEMERAL, PATHS, Write
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """One write of a transaction; `path` is the record's znode, or the folder in which it gets a number."""
 
     action: Literal["create", "update", "delete"]

@@ -1,8 +1,9 @@
 """Where the embedded ZooKeeper keeps its files, and what they tell about it."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.store._locks import is_held
@@ -11,8 +12,7 @@ from nodepool_lite.store._secret import SECRET
 _POLL = 0.05
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """The directory `zookeeper` in the state directory of a pool."""
 
     state_dir: Path

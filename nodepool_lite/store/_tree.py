@@ -3,10 +3,9 @@
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from msgspec import DecodeError
+from msgspec import DecodeError, Struct
 
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.record import Record
@@ -30,8 +29,7 @@ class Read(NamedTuple):
     children: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Znode:
+class Znode(Struct, frozen=True):
     """What a znode holds; `created` is the transaction that made it."""
 
     data: bytes
@@ -40,8 +38,7 @@ class Znode:
     children: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The answer to a read that the server would not do."""
 
     why: str

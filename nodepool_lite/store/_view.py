@@ -1,8 +1,9 @@
 """The cached records of a store, and the immutable snapshots cut from them."""
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Self, cast
+
+from msgspec.structs import replace
 
 from nodepool_lite.model.record import Record
 from nodepool_lite.store.base import PATHS, R, Snapshot

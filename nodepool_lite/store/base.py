@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from nodepool_lite.model.image import Build, Upload
 from nodepool_lite.model.lease import Lease, Waiter
@@ -69,8 +70,7 @@ def _empty() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """Everything recorded, at one moment; mappings are read-only and keyed by record id."""
 
     pool: Mapping[str, Pool] = field(default_factory=_empty)
@@ -97,8 +97,7 @@ class Snapshot:
         return frozenset(each for each in ids if not id_problem(kind, each))
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(Struct, frozen=True):
     """One part of a transaction: `create` (id given), `update` or `delete`, each against `record.version`."""
 
     action: Literal["create", "update", "delete"]

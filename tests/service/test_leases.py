@@ -2,9 +2,9 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.clock import SystemClock

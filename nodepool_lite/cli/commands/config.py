@@ -9,8 +9,8 @@ import click
 
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import note
+from nodepool_lite.cli.formats import to_json
 from nodepool_lite.cli.lazy import Exemplary, ExemplaryGroup
-from nodepool_lite.cli.listing import to_json
 from nodepool_lite.model.errors import CloudError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import click
 from nodepool_lite.cli import complete
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import note, signals_raise
+from nodepool_lite.cli.formats import to_json, to_yaml
 from nodepool_lite.cli.lazy import Exemplary
-from nodepool_lite.cli.listing import to_json, to_yaml
 from nodepool_lite.cli.options import duration, format_option, text
 from nodepool_lite.cli.times import local, short, stamp
 from nodepool_lite.model.lease import Lease

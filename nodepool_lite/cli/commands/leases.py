@@ -7,8 +7,8 @@ import click
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.lazy import Exemplary
 from nodepool_lite.cli.listing import Column
-from nodepool_lite.cli.options import Listing, listing
 from nodepool_lite.cli.times import age, short, stamp
+from nodepool_lite.cli.watching import Listing, listing
 from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.store.base import Snapshot

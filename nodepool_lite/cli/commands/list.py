@@ -9,8 +9,8 @@ from nodepool_lite.cli.failures import note
 from nodepool_lite.cli.layout import one_line
 from nodepool_lite.cli.lazy import Exemplary
 from nodepool_lite.cli.listing import Column
-from nodepool_lite.cli.options import Listing, listing
 from nodepool_lite.cli.times import age, when
+from nodepool_lite.cli.watching import Listing, listing
 from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff

@@ -8,8 +8,8 @@ from nodepool_lite.cli.app import App
 from nodepool_lite.cli.commands.label_list import until
 from nodepool_lite.cli.lazy import Exemplary
 from nodepool_lite.cli.listing import Column
-from nodepool_lite.cli.options import Listing, listing
 from nodepool_lite.cli.times import stamp
+from nodepool_lite.cli.watching import Listing, listing
 from nodepool_lite.model.clock import Clock
 from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Backoff, Leader

@@ -9,8 +9,8 @@ from msgspec import to_builtins
 from nodepool_lite.cli import complete, layout
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import note
+from nodepool_lite.cli.formats import to_json, to_yaml
 from nodepool_lite.cli.lazy import Exemplary
-from nodepool_lite.cli.listing import to_json, to_yaml
 from nodepool_lite.cli.options import format_option
 from nodepool_lite.cli.times import local, short
 from nodepool_lite.model.errors import NoSuchThingError

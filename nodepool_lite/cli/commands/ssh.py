@@ -3,12 +3,12 @@
 import signal
 import subprocess
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from nodepool_lite.cli import complete
 from nodepool_lite.cli.app import App

@@ -8,10 +8,11 @@ import click
 
 from nodepool_lite.cli import layout
 from nodepool_lite.cli.app import App
+from nodepool_lite.cli.formats import to_json, to_yaml
 from nodepool_lite.cli.lazy import Exemplary
-from nodepool_lite.cli.listing import to_json, to_yaml
-from nodepool_lite.cli.options import format_option, keep_showing
+from nodepool_lite.cli.options import format_option
 from nodepool_lite.cli.times import short, stamp, when
+from nodepool_lite.cli.watching import keep_showing
 from nodepool_lite.service.status import ImageStatus, LabelStatus, ProviderStatus, Status, status
 from nodepool_lite.store.base import Snapshot
 

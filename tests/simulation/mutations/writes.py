@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from nodepool_lite.actions import dispatch, nodes, prepare
 from nodepool_lite.actions.context import DONE, Context, Outcome
