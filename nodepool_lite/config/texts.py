@@ -1,6 +1,5 @@
 """What a value of nodepool.yaml may be: each type says what reaches a shell, a path or a znode in the end."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +39,8 @@ def _directory(path: Path) -> None:
 
 
 def _command(text: str) -> None:
+    import shlex  # noqa: PLC0415 - few files name a command
+
     try:
         words = shlex.split(text)
     except ValueError as error:
