@@ -35,12 +35,16 @@ class Wrong(Struct, frozen=True):
     key: bool = False
     """It is the key itself, the last on the way, that is wrong."""
 
+    def __str__(self) -> str:
+        """The way to it, and what was expected there."""
+        return f"{'.'.join(map(str, self.way))}: {f'expected {self.expected}' if self.expected else 'is missing'}"
+
 
 class WrongValuesError(ValueError):
     """Values of a section are wrong: all of them, in the order of its keys."""
 
     def __init__(self, wrong: tuple[Wrong, ...]) -> None:
-        super().__init__("; ".join(f"{'.'.join(map(str, each.way))}: expected {each.expected}" for each in wrong))
+        super().__init__("; ".join(map(str, wrong)))
         self.wrong = wrong
 
 

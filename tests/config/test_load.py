@@ -48,6 +48,12 @@ def test_a_small_native_file_loads(write: Write) -> None:
     assert (pool.max_servers, pool.labels[0].diskimage, pool.labels[0].console_log) == (3, "debian-12", False)
 
 
+def test_places_are_in_the_state_directory_unless_the_file_says_where(write: Write, tmp_path: Path) -> None:
+    """The file's own directory, too, is a place that it may say."""
+    config = load_or_raise(write(BASE + "state-dir: /state\nimages-dir: .\n"), {})
+    assert (config.images_dir, config.build_log_dir) == (tmp_path, Path("/state/logs/builds"))
+
+
 def test_all_problems_are_told_at_once(write: Write) -> None:
     """An unknown key, a wrong type, a missing variable and a bad reference are told together, with their places."""
     file = write(
@@ -88,6 +94,10 @@ def test_all_problems_are_told_at_once(write: Write) -> None:
         (
             "diskimages: [{name: a b}]",
             "1:21: `name`: expected a name of letters, digits, `.`, `_` and `-`, a letter or digit first, not `a b`",
+        ),
+        (
+            'diskimages: [{name: "a\\n"}]',
+            "1:21: `name`: expected a name of letters, digits, `.`, `_` and `-`, a letter or digit first, not `a `",
         ),
         (
             "providers: [{name: x, driver: ec2}]",
