@@ -166,13 +166,14 @@ def make_config(
 ) -> Config:
     """Return a configuration in which every provider (driver `simulated`) makes every label.
 
-    A label that is given by name gets `min_ready`; each label has a diskimage of its own name.
+    A label that is given by name gets `min_ready`; each label but a nodeset has a diskimage of its own name.
     """
     made = tuple(Label(name=each, min_ready=min_ready) if isinstance(each, str) else each for each in labels)
-    names = tuple(each.name for each in made)
+    names = tuple(each.name for each in made if not each.nodeset)
+    sets = tuple(PoolLabel(name=each.name) for each in made if each.nodeset)
     pool = ProviderPool(
         max_servers=max_servers,
-        labels=tuple(PoolLabel(name=name, diskimage=name, min_ram=512) for name in names),
+        labels=(*(PoolLabel(name=name, diskimage=name, min_ram=512) for name in names), *sets),
     )
     values: dict[str, Any] = {
         "labels": made,

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nodepool_lite.access.keys import KeyPair, read_private_key
@@ -39,6 +39,10 @@ class NodeInfo:
     cloud: str = ""
     region: str = ""
     az: str = ""
+    label: str = ""
+    """The label that the node is made as."""
+    peers: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    """Each label of the set, and the other nodes of the set that are made as it."""
 
 
 def info_files(info: NodeInfo, set_key: KeyPair) -> Mapping[str, FileContent]:
@@ -62,9 +66,17 @@ def info_files(info: NodeInfo, set_key: KeyPair) -> Mapping[str, FileContent]:
             f"NODEPOOL_REGION={shlex.quote(info.region)}",
             f"NODEPOOL_AZ={shlex.quote(info.az)}",
         ),
+        "label": _line(info.label),
+        **_peers(info.peers),
         "uuid": _line(info.server_id),
     }
     return {f"{INFO_DIR}/{name}": content for name, content in files.items()}
+
+
+def _peers(peers: Mapping[str, tuple[Address, ...]]) -> Mapping[str, FileContent]:
+    public = {f"peers/{label}": _line(*(each.public for each in nodes)) for label, nodes in peers.items()}
+    private = {f"peers_private/{label}": _line(*(each.inner for each in nodes)) for label, nodes in peers.items()}
+    return public | private
 
 
 def read_set_key(session: Session, server_id: str, timeout: float = 60) -> KeyPair | None:

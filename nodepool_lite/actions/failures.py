@@ -105,4 +105,4 @@ def tail(text: str) -> str:
 
 def _wants_console(ctx: Context, node: Node) -> bool:
     source = config_source(ctx.config(), node.label, node.provider, node.pool)
-    return source is None or source.settings.console_log
+    return source is None or source.machine(node.made_as).settings.console_log

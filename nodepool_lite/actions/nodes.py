@@ -201,7 +201,7 @@ def delete_alien(ctx: Context, action: DeleteAlien) -> Outcome:
 def hostname_of(provider: Provider, node: Node) -> str:
     """Return the host name of a node: `hostname-format` filled in, made safe for DNS (RFC 1123, 2.1)."""
     form = provider.hostname_format.replace("{node.id}", "{node_id}").replace(".name}", "}")
-    text = form.format(label=node.label, node_id=node.id, provider=provider.name)
+    text = form.format(label=node.made_as, node_id=node.id, provider=provider.name)
     safe = "".join(char if char.isascii() and char.isalnum() else "-" for char in text.lower())
     return safe.strip("-")[:63].rstrip("-") or f"node-{node.id}"
 
@@ -243,7 +243,7 @@ def _spec(ctx: Context, node: Node, provider: Provider, settings: PoolLabel, use
         node_id=node.id,
         attempt=node.attempt,
         name=node.hostname,
-        label=node.label,
+        label=node.made_as,
         generation=node.generation,
         image_id=node.image_id,
         pool=node.pool,
@@ -262,10 +262,10 @@ def _settings(ctx: Context, node: Node) -> tuple[Provider, ProviderPool, PoolLab
     provider = ctx.config().provider(node.provider)
     if provider is not None:
         for pool in provider.pools:
-            for settings in pool.labels:
-                if pool.name == node.pool and settings.name == node.label:
-                    return provider, pool, settings
-    raise BadRequestError(f"provider {node.provider} is no longer configured to make label {node.label}")
+            settings = pool.settings(node.made_as) if pool.name == node.pool else None
+            if settings is not None and not settings.is_set:
+                return provider, pool, settings
+    raise BadRequestError(f"provider {node.provider} is no longer configured to make label {node.made_as}")
 
 
 def fail(ctx: Context, action: FailNode) -> Outcome:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.actions.failures import backoff_write, paced
 from nodepool_lite.clouds.driver import Driver, Need
-from nodepool_lite.config.settings import Provider
+from nodepool_lite.config.settings import PoolLabel, Provider
 from nodepool_lite.model.errors import BadRequestError, CloudError
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import ListServers, SweepLeftovers
@@ -51,14 +51,27 @@ def _needs(ctx: Context, provider: Provider, driver: Driver) -> Mapping[tuple[st
     """Return what a server of each label takes; for one that cannot be made, the reason is put on record."""
     found: dict[tuple[str, str], Need] = {}
     for pool in provider.pools:
-        for label in pool.labels:
+        wrong: dict[str, str] = {}
+        for label in (each for each in pool.labels if not each.is_set):
             try:
                 found[pool.name, label.name] = driver.need(pool, label)
             except BadRequestError as error:
-                _impossible(ctx, provider, pool.name, label.name, str(error))
+                wrong[label.name] = str(error)
+        for label in pool.labels:
+            why = _wrong_with(ctx, label, wrong)
+            if why:
+                _impossible(ctx, provider, pool.name, label.name, why)
             else:
                 _possible(ctx, provider, pool.name, label.name)
     return found
+
+
+def _wrong_with(ctx: Context, settings: PoolLabel, wrong: Mapping[str, str]) -> str:
+    """Return why a label cannot be made, or one of the labels of a node set; empty when it can."""
+    label = ctx.config().label(settings.name)
+    members = dict.fromkeys(label.members) if label is not None else {}
+    of_members = (f"{name}, of which it is made: {wrong[name]}" for name in members if name in wrong)
+    return wrong.get(settings.name) or next(of_members, "")
 
 
 def _impossible(ctx: Context, provider: Provider, pool: str, label: str, reason: str) -> None:

@@ -115,7 +115,16 @@ class SshReach:
             cloud="" if provider is None else provider.cloud,
             region="" if provider is None else provider.region_name,
             az=node.az,
+            label=node.made_as,
+            peers=_peers(node, members),
         )
+
+
+def _peers(node: Node, members: tuple[Node, ...]) -> Mapping[str, tuple[Address, ...]]:
+    """Return the others of a node's set by the label that they are made as; none for a label that only it has."""
+    labels = dict.fromkeys(each.made_as for each in members)
+    others = [each for each in members if each.id != node.id]
+    return {label: tuple(_address(each) for each in others if each.made_as == label) for label in labels}
 
 
 def _address(node: Node) -> Address:

@@ -17,6 +17,7 @@ from nodepool_lite.plan.actions import (
     Grant,
     Launch,
     LeaseAction,
+    Machine,
     Placement,
     Retire,
     SignLease,
@@ -27,11 +28,14 @@ from nodepool_lite.service import leases
 def launch(ctx: Context, action: Launch) -> Outcome:
     """Record the new nodes; a node set is the primary's record followed by its sub-nodes' records."""
     for placement in action.placements:
-        primary = ctx.store.create_numbered(_new(ctx, placement, action.why))
-        if placement.subnodes:
+        first, *others = placement.machines
+        primary = ctx.store.create_numbered(_new(ctx, placement, first, action.why))
+        if others:
             subs = [
-                ctx.store.create_numbered(_new(ctx, placement, f"sub-node of {primary.id}").but(primary=primary.id))
-                for _ in range(placement.subnodes)
+                ctx.store.create_numbered(
+                    _new(ctx, placement, each, f"sub-node of {primary.id}").but(primary=primary.id)
+                )
+                for each in others
             ]
             ctx.store.update(primary.but(subnodes=tuple(sub.id for sub in subs)))
         ctx.log.info("node.wanted", node=primary.id, label=placement.label, provider=placement.provider)
@@ -138,7 +142,7 @@ def _current(ctx: Context, action: LeaseAction) -> Lease | None:
     return lease if lease is not None and lease.version == action.version else None
 
 
-def _new(ctx: Context, placement: Placement, why: str) -> Node:
+def _new(ctx: Context, placement: Placement, machine: Machine, why: str) -> Node:
     now = ctx.clock.now()
     node = Node(
         label=placement.label,
@@ -147,10 +151,11 @@ def _new(ctx: Context, placement: Placement, why: str) -> Node:
         state=NodeState.BUILDING,
         state_since=now,
         created=now,
-        diskimage=placement.diskimage,
-        build=placement.build,
-        image_id=placement.image_id,
-        username=placement.username,
+        diskimage=machine.diskimage,
+        build=machine.build,
+        image_id=machine.image_id,
+        username=machine.username,
         generation=placement.generation,
+        member=machine.member,
     )
     return node.noted(now, why)

@@ -40,8 +40,9 @@ def script_environment(ctx: Context, node: Node, label: Label | None) -> dict[st
     return {
         **ctx.environment,
         "NODEPOOL_NODE_ID": node.id,
-        "NODEPOOL_LABEL": node.label,
+        "NODEPOOL_LABEL": node.made_as,
+        "NODEPOOL_NODESET": node.label if node.member else "",
         "NODEPOOL_PROVIDER": node.provider,
         "NODEPOOL_ROLE": node.role,
-        "NODEPOOL_SUBNODES": "0" if label is None else str(label.subnodes),
+        "NODEPOOL_SUBNODES": "0" if label is None else str(label.size - 1),
     }

@@ -1,6 +1,6 @@
 """How far a label is from its first ready node, as stages that a person can follow: image, upload, boot, script."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nodepool_lite.config.settings import Config
@@ -43,12 +43,10 @@ class Progress:
 
 def progress(records: Snapshot, config: Config, label: str, now: float) -> Progress:
     """Return how far the label's most advanced node is."""
-    images = {
-        each.diskimage for p in config.providers for pool in p.pools for each in pool.labels if each.name == label
-    }
+    images = [name for name in config.images_of(label) if config.diskimage(name) is not None]
     node = _foremost(records, label)
-    image = _image(records, images)
-    upload = _upload(records, images)
+    image = _hindmost([_image(records, each) for each in images], "image")
+    upload = _hindmost([_upload(records, each) for each in images], "upload")
     boot, script = _node_stages(node)
     stages = [image, upload, boot, script]
     for index in range(len(stages) - 1, 0, -1):  # what comes after something done was done as well
@@ -65,8 +63,13 @@ def _foremost(records: Snapshot, label: str) -> Node | None:
     return max(own, key=lambda node: order.index(node.state), default=None)
 
 
-def _image(records: Snapshot, images: set[str | None]) -> Stage:
-    own = sorted((b for b in records.builds.values() if b.diskimage in images), key=lambda b: b.id)
+def _hindmost(stages: Sequence[Stage], name: str) -> Stage:
+    """Return the stage that is least far: a node set needs the images of all its machines."""
+    return min(stages, key=lambda stage: stage.fraction, default=Stage(name))
+
+
+def _image(records: Snapshot, image: str) -> Stage:
+    own = sorted((b for b in records.builds.values() if b.diskimage == image), key=lambda b: b.id)
     if any(build.state is BuildState.READY for build in own):
         return Stage("image", 1.0)
     build = next((each for each in reversed(own) if each.state is BuildState.BUILDING), None)
@@ -77,8 +80,8 @@ def _image(records: Snapshot, images: set[str | None]) -> Stage:
     return Stage("image", min(0.99, 0.01 + phase_fraction(build.phase)), build.phase, build.created)
 
 
-def _upload(records: Snapshot, images: set[str | None]) -> Stage:
-    own = [upload for upload in records.uploads.values() if upload.diskimage in images]
+def _upload(records: Snapshot, image: str) -> Stage:
+    own = [upload for upload in records.uploads.values() if upload.diskimage == image]
     if any(upload.state is UploadState.READY for upload in own):
         return Stage("upload", 1.0)
     busy = next((upload for upload in own if upload.state is UploadState.UPLOADING), None)
@@ -101,7 +104,7 @@ def _node_stages(node: Node | None) -> tuple[Stage, Stage]:
     return Stage("boot", 1.0), Stage("script", 1.0)
 
 
-def _trouble(records: Snapshot, images: set[str | None], label: str, now: float) -> str:
+def _trouble(records: Snapshot, images: Sequence[str], label: str, now: float) -> str:
     subjects = (*(f"build/{image}" for image in images), *(f"upload/{image}@" for image in images), f"launch/{label}@")
     for backoff in records.backoffs.values():
         if backoff.id.startswith(subjects):

@@ -8,6 +8,7 @@ from string import Formatter
 
 from msgspec import Struct
 
+from nodepool_lite.config.check_sets import check_sets, number, size
 from nodepool_lite.config.problem import Report, did_you_mean
 from nodepool_lite.config.tree import Item
 
@@ -23,6 +24,8 @@ class _Named(Struct, frozen=True):
     """Everything in the file that can be named from elsewhere in it."""
 
     labels: Collection[str]
+    sets: Collection[str]
+    """The labels with a `nodeset`."""
     diskimages: Collection[str]
     abstract: Collection[str]
 
@@ -31,6 +34,7 @@ def check(root: Item, report: Report) -> None:
     """Report every name in a native tree that leads nowhere, and every one that is there twice."""
     named = _Named(
         labels=_names(root.each("labels")),
+        sets=_names(each for each in root.each("labels") if each.get("nodeset") is not None),
         diskimages=_names(root.each("diskimages")),
         abstract=_names(each for each in root.each("diskimages") if each.word("abstract").lower() in {"true", "yes"}),
     )
@@ -40,6 +44,7 @@ def check(root: Item, report: Report) -> None:
         _provider(provider, named, report)
     for label in root.each("labels"):
         _label(label, root, report)
+    check_sets(root, report)
     for diskimage in root.each("diskimages"):
         _diskimage(diskimage, root, named, report)
     for key in ("check-cron", "cleanup-cron"):
@@ -59,16 +64,12 @@ def _label(label: Item, root: Item, report: Report) -> None:
 
 def _room(label: Item, pools: list[Item], report: Report) -> None:
     """Warn about more nodes wanted than all pools of the label may hold."""
-    limits = [_number(pool.get("max-servers")) for pool in pools]
-    wanted = (_number(label.get("min-ready")) or 0) * (1 + (_number(label.get("subnodes")) or 0))
+    limits = [number(pool.get("max-servers")) for pool in pools]
+    wanted = (number(label.get("min-ready")) or 0) * size(label)
     known = [each for each in limits if each is not None]
     if len(known) == len(limits) and wanted > sum(known):
         message = f"{wanted} servers are to be kept ready, and the pools of this label allow {sum(known)}"
         report.warning(label.place("min-ready"), message, "raise `max-servers`")
-
-
-def _number(item: Item | None) -> int | None:
-    return int(item.text) if item is not None and item.text is not None and item.text.isdecimal() else None
 
 
 def _provider(provider: Item, named: _Named, report: Report) -> None:
@@ -99,6 +100,8 @@ def _pool_label(label: Item, provider: Item, named: _Named, report: Report) -> N
     name, image, cloud_image = label.get("name"), label.get("diskimage"), label.get("cloud-image")
     if name is not None and name.text is not None and name.text not in named.labels:
         report.error(name.at, f"unknown label `{name.text}`", _suggest(name.text, named.labels, "there are no labels"))
+    if name is not None and name.text in named.sets:
+        return  # its machines are made as their own labels say
     if (image is None) == (cloud_image is None):
         wrong = "neither" if image is None else "both"
         report.error(label.at, f"a label in a pool needs `diskimage` or `cloud-image`; there is {wrong}")

@@ -122,6 +122,15 @@ class Diskimage(Section):
     """Properties that every provider gives to the image."""
 
 
+class NodesetMember(Section):
+    """Machines of a node set that are made alike."""
+
+    label: Name
+    """A label, which is no node set itself: a machine is made as the provider's pool says of that label."""
+    count: Positive = 1
+    """How many of them a set has."""
+
+
 class Label(Section):
     """The kind of node that users ask for."""
 
@@ -143,6 +152,18 @@ class Label(Section):
     """A verify-script that runs longer has failed."""
     subnodes: Count = 0
     """How many sub-nodes belong to each node; they are made and handed out together."""
+    nodeset: tuple[NodesetMember, ...] = ()
+    """Instead of `subnodes`: machines of several labels, made and handed out together; the first is the primary."""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The label of each machine of a node set, the primary's first; empty for a label that is no `nodeset`."""
+        return tuple(member.label for member in self.nodeset for _ in range(member.count))
+
+    @property
+    def size(self) -> int:
+        """How many machines are handed out together."""
+        return len(self.members) or 1 + self.subnodes
 
 
 class ProviderImage(Section):
@@ -180,12 +201,12 @@ class CloudImage(Section):
 
 
 class PoolLabel(Section):
-    """How one pool of a provider makes nodes of a label."""
+    """How one pool of a provider makes nodes of a label; of a label with a `nodeset` it gives the name alone."""
 
     name: Name
     """A label."""
     diskimage: Name | None = None
-    """The diskimage it is made from; this or `cloud-image`."""
+    """The diskimage it is made from; this or `cloud-image` (a node set has neither)."""
     cloud_image: Name | None = None
     """The cloud-image it is made from; this or `diskimage`."""
     min_ram: Positive | None = None
@@ -210,6 +231,11 @@ class PoolLabel(Section):
     """User data for cloud-init; the pool's own (host key, host name) is added to it."""
     networks: tuple[str, ...] = ()
     """Networks by name or id, instead of the pool's."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it is a node set: its machines are made as their own labels say."""
+        return self.diskimage is None and self.cloud_image is None
 
 
 class ProviderPool(Section):
@@ -251,6 +277,18 @@ class ProviderPool(Section):
     """Instead of the provider's."""
     labels: tuple[PoolLabel, ...] = ()
     """What this pool makes, and how."""
+
+    def settings(self, name: str) -> PoolLabel | None:
+        """Return how it makes nodes of the label of that name."""
+        return next((each for each in self.labels if each.name == name), None)
+
+    def machines(self, label: Label) -> tuple[PoolLabel, ...]:
+        """Return how each machine of a label is made here, the primary first; nothing if the pool does not offer it."""
+        own = self.settings(label.name)
+        if own is None or not label.members:
+            return () if own is None else (own,) * label.size
+        made = [each for each in map(self.settings, label.members) if each is not None]
+        return tuple(made) if len(made) == label.size else ()
 
 
 class Provider(Section):
@@ -375,6 +413,13 @@ class Config(Section):
     def label(self, name: str) -> Label | None:
         """Return the label of that name."""
         return next((each for each in self.labels if each.name == name), None)
+
+    def images_of(self, name: str) -> tuple[str, ...]:
+        """Return the diskimages and cloud-images that machines of a label are made from, the primary's first."""
+        label = self.label(name)
+        pools = (pool for provider in self.providers for pool in provider.pools)
+        made = (each for pool in pools for each in (() if label is None else pool.machines(label)))
+        return tuple(dict.fromkeys(each.diskimage or each.cloud_image or "" for each in made))
 
     def diskimage(self, name: str) -> Diskimage | None:
         """Return the diskimage of that name (parents already merged in)."""

@@ -1,12 +1,12 @@
 """The effective configuration, with every default, as a native file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from nodepool_lite.config import emit
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.secrets import MASK, is_secret
-from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.settings import Config, Label, PoolLabel, Section
 from nodepool_lite.config.shapes import shapes
 
 
@@ -19,7 +19,7 @@ def _section(section: Section, masked: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, shape in shapes(type(section)).items():
         value = getattr(section, shape.name)
-        if value is None:
+        if value is None or shape.name in _left_out(section):
             continue
         if shape.section is not None:
             found[key] = _section(value, masked) if shape.single else [_section(each, masked) for each in value]
@@ -32,6 +32,18 @@ def _section(section: Section, masked: bool) -> dict[str, Any]:
         else:
             found[key] = _plain(value)
     return found
+
+
+def _left_out(section: Section) -> Collection[str]:
+    """Return the settings that may not be written beside others: those of a node set, and of any other label."""
+    match section:
+        case Label() if section.nodeset:
+            return {"subnodes"}
+        case Label():
+            return {"nodeset"}
+        case PoolLabel() if section.is_set:
+            return {shape.name for shape in shapes(PoolLabel).values()} - {"name"}
+    return ()
 
 
 def _masked(variables: Mapping[str, str]) -> dict[str, str]:

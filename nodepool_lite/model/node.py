@@ -56,6 +56,7 @@ class Node(Record):
     """Steps of its life that are kept."""
 
     label: str
+    """What users ask for; all machines of a node set have the set's."""
     provider: str
     pool: str = "main"
     state: NodeState
@@ -75,6 +76,8 @@ class Node(Record):
     """For a sub-node: the id of the primary node of its set."""
     subnodes: tuple[str, ...] = ()
     """For a primary node: the ids of its sub-nodes."""
+    member: str = ""
+    """For a machine of a `nodeset`: the label that it is made as."""
 
     hostname: str = ""
     attempt: str = ""
@@ -116,6 +119,11 @@ class Node(Record):
         """Return this node in the same state, with something worth remembering in its history."""
         event = Event(time=now, state=self.state, reason=reason)
         return self.but(history=(*self.history, event)[-self.HISTORY :], **changes)
+
+    @property
+    def made_as(self) -> str:
+        """The label whose settings it is made by."""
+        return self.member or self.label
 
     @property
     def set_id(self) -> str:

@@ -57,12 +57,21 @@ class Placement:
     label: str
     provider: str
     pool: str
+    generation: str
+    machines: tuple["Machine", ...]
+    """The node, and its sub-nodes."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What one machine is made from."""
+
     diskimage: str
     build: str
     image_id: str
     username: str
-    generation: str
-    subnodes: int = 0
+    member: str = ""
+    """The label that it is made as, of a node set of several labels."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,12 +30,16 @@ CACHED = 16
 
 @dataclass(frozen=True)
 class Source:
-    """One way to make nodes of a label: a pool of a provider, and the image that serves there now."""
+    """One way to make nodes of a label: a pool of a provider, and the image that serves there now.
+
+    Of a node set of several labels this is the primary, and `others` are its sub-nodes.
+    """
 
     label: Label
     provider: Provider
     pool: ProviderPool
     settings: PoolLabel
+    """How its machine is made; of a node set, its primary."""
     diskimage: str
     fingerprint: str
     """A hash of the configuration (not of the image): what a back-off of this source speaks of."""
@@ -43,12 +47,23 @@ class Source:
     image_id: str = ""
     username: str = ""
     generation: str = ""
-    """Empty while no image serves."""
+    """Empty while no image serves; of a node set, while one of its machines has none."""
+    others: tuple["Source", ...] = ()
+    """The ways to make the sub-nodes, in their order."""
 
-    def served_by(self, build: str, image_id: str, username: str, script: str) -> "Source":
-        """Return this source with the image that serves it; `script` is the hash of its scripts."""
-        generation = _hash(f"{self.fingerprint} {build} {image_id} {script}")
-        return replace(self, build=build, image_id=image_id, username=username, generation=generation)
+    @property
+    def machines(self) -> tuple["Source", ...]:
+        """How each machine that is handed out together is made, the primary first."""
+        return (self, *self.others)
+
+    def machine(self, made_as: str) -> "Source":
+        """Return how a machine of the set is made that is made as that label; the primary, if there is none."""
+        return next((each for each in self.machines if each.settings.name == made_as), self)
+
+    @property
+    def unserved(self) -> tuple[str, ...]:
+        """The images that it needs and that do not serve there."""
+        return tuple(dict.fromkeys(each.diskimage for each in self.machines if not each.image_id))
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -110,10 +125,18 @@ def _walk(config: Config) -> Iterator[Source]:
         for pool in provider.pools:
             for settings in pool.labels:
                 label = config.label(settings.name)
-                if label is not None:
-                    image = settings.diskimage or settings.cloud_image or ""
-                    shape = json.dumps(_shape(label, provider, pool, settings), sort_keys=True)
-                    yield Source(label, provider, pool, settings, diskimage=image, fingerprint=_hash(shape))
+                machines = () if label is None else pool.machines(label)
+                if label is not None and machines:
+                    yield _source(label, provider, pool, machines)
+
+
+def _source(label: Label, provider: Provider, pool: ProviderPool, machines: tuple[PoolLabel, ...]) -> Source:
+    shapes = [_shape(label, provider, pool, each) for each in (machines if label.members else machines[:1])]
+    fingerprint = _hash(json.dumps(shapes if label.members else shapes[0], sort_keys=True))
+    ways = tuple(
+        Source(label, provider, pool, each, each.diskimage or each.cloud_image or "", fingerprint) for each in machines
+    )
+    return replace(ways[0], others=ways[1:])
 
 
 def _shape(label: Label, provider: Provider, pool: ProviderPool, settings: PoolLabel) -> Mapping[str, object]:
@@ -132,15 +155,24 @@ def _shape(label: Label, provider: Provider, pool: ProviderPool, settings: PoolL
 
 
 def _with_image(source: Source, serving: Mapping[tuple[str, str], Upload], scripts: Mapping[str, str]) -> Source:
-    script = scripts.get(source.label.name, "")
+    """Return the source with the image that serves each of its machines; with a generation if none lacks one."""
+    primary, *others = (_served(each, serving) for each in source.machines)
+    served = replace(primary, others=tuple(others))
+    if served.unserved:
+        return served
+    machines = served.machines if source.label.members else (served,)
+    images = " ".join(f"{each.build} {each.image_id}" for each in machines)
+    return replace(served, generation=_hash(f"{source.fingerprint} {images} {scripts.get(source.label.name, '')}"))
+
+
+def _served(source: Source, serving: Mapping[tuple[str, str], Upload]) -> Source:
     if source.settings.cloud_image is not None:
         image = _cloud_image(source.provider, source.settings.cloud_image)
-        reference = image.image_id or image.image_name or image.name
-        return source.served_by("", reference, image.username, script)
+        return replace(source, image_id=image.image_id or image.image_name or image.name, username=image.username)
     upload = serving.get((source.diskimage, source.provider.name))
     if upload is None:
         return source
-    return source.served_by(upload.build, upload.image_id, upload.username, script)
+    return replace(source, build=upload.build, image_id=upload.image_id, username=upload.username)
 
 
 def _cloud_image(provider: Provider, name: str) -> CloudImage:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
-from nodepool_lite.plan.actions import Launch, Placement, Retire
+from nodepool_lite.plan.actions import Launch, Machine, Placement, Retire
 from nodepool_lite.plan.demand import Demand, ages, turns
 from nodepool_lite.plan.generation import Source
 from nodepool_lite.plan.room import Room, full, occupied
@@ -84,7 +84,7 @@ def hindrance(view: View, source: Source, room: Room, now: float) -> str:
     """Return what other than its limits keeps a source from making a node now; empty when nothing does."""
     provider = source.provider
     if not source.generation:
-        return f"no image of {source.diskimage} is ready at {provider.name}"
+        return f"no image of {' and of '.join(source.unserved)} is ready at {provider.name}"
     if f"provider/{provider.name}" not in view.records.leaders:
         return f"no launcher drives provider {provider.name}"
     silent = view.provider_backoff(provider)
@@ -140,12 +140,17 @@ def _placement(source: Source) -> Placement:
         label=source.label.name,
         provider=source.provider.name,
         pool=source.pool.name,
-        diskimage=source.diskimage,
-        build=source.build,
-        image_id=source.image_id,
-        username=source.username,
         generation=source.generation,
-        subnodes=source.label.subnodes,
+        machines=tuple(
+            Machine(
+                diskimage=each.diskimage,
+                build=each.build,
+                image_id=each.image_id,
+                username=each.username,
+                member=each.settings.name if source.label.members else "",
+            )
+            for each in source.machines
+        ),
     )
 
 

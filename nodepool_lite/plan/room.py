@@ -32,10 +32,10 @@ class Room:
 
     def add(self, view: View, source: Source) -> None:
         """Count one more node (with its sub-nodes) from this source."""
-        servers = 1 + source.label.subnodes
-        takes = need(view, source)
-        self.take((source.provider.name, source.pool.name), takes, servers)
-        self.expect(source.provider.name, takes, servers)
+        for machine in source.machines:
+            takes = need(view, machine)
+            self.take((source.provider.name, source.pool.name), takes)
+            self.expect(source.provider.name, takes)
         self.probing[source.backoff_id] += 1
 
     def expect(self, provider: str, takes: Need, servers: int = 1) -> None:
@@ -52,21 +52,24 @@ class Room:
 
 
 def need(view: View, source: Source) -> Need:
-    """Return what one server of this source takes: in the driver's words, or else as the label says."""
+    """Return what one server of this source (of a node set, its primary) takes.
+
+    In the driver's words, or else as the label says that it is made as.
+    """
     cloud = view.clouds.get(source.provider.name)
-    found = None if cloud is None else cloud.needs.get((source.pool.name, source.label.name))
+    found = None if cloud is None else cloud.needs.get((source.pool.name, source.settings.name))
     return found or Need(cores=source.settings.cores or DEFAULT_CORES, ram=source.settings.min_ram or DEFAULT_RAM)
 
 
 def occupied(view: View, ways: Iterable[Source]) -> Room:
     """Return what the existing nodes occupy."""
     room = Room()
-    needs = {(way.label.name, way.provider.name, way.pool.name): need(view, way) for way in ways}
+    needs = {way.place: need(view, way) for way in ways}
     for node in view.nodes():
         if not _occupies(node):
             continue
         place = (node.provider, node.pool)
-        takes = needs.get((node.label, *place), USUAL)
+        takes = needs.get((node.made_as, *place), USUAL)
         room.take(place, takes)
         if not _is_counted(view.clouds.get(node.provider), node):
             room.expect(node.provider, takes)
@@ -80,12 +83,14 @@ def occupied(view: View, ways: Iterable[Source]) -> Room:
 
 def full(view: View, source: Source, room: Room) -> str:
     """Return which limit leaves no room for one more node of this source, in one sentence; empty when there is room."""
-    more = _parts(need(view, source), 1 + source.label.subnodes)
+    more: Counter[str] = Counter()
+    for machine in source.machines:
+        more.update(_parts(need(view, machine), 1))
     reached = _over_limit(source, room.of(source), more)
     cloud = view.clouds.get(source.provider.name)
     if reached or cloud is None or source.pool.ignore_provider_quota:
         return reached
-    wanted = room.uncounted.get(source.provider.name, Counter()) + Counter(more)
+    wanted = room.uncounted.get(source.provider.name, Counter()) + more
     return _over_quota(cloud.quota, source.provider.name, wanted, more)
 
 
@@ -118,7 +123,7 @@ class Budget:
         return why
 
     def _parts(self, node: Node) -> dict[str, int]:
-        return _parts(self._cloud.needs.get((node.pool, node.label), USUAL), 1)
+        return _parts(self._cloud.needs.get((node.pool, node.made_as), USUAL), 1)
 
 
 def _parts(takes: Need, servers: int) -> dict[str, int]:

@@ -128,7 +128,7 @@ class View:
             primary = self.records.nodes.get(node.primary)
             return primary is not None and node.id in primary.subnodes
         label = self.labels.get(node.label)
-        return label is None or len(node.subnodes) == label.subnodes
+        return label is None or 1 + len(node.subnodes) == label.size
 
     def backoff(self, name: str, fingerprint: str) -> Backoff | None:
         """Return the back-off of that name, unless the configuration that it speaks of has changed since."""

@@ -191,7 +191,7 @@ def outlook(records: Snapshot, lease: Lease, now: float) -> str:
 def new_lease(config: Config, clock: Clock, wish: Wish) -> Lease:
     """Return the lease of a wish, waiting and not recorded yet; raises as `grab_now`."""
     label = the_label(config, wish.label)
-    most = _capacity(config, label.name, 1 + label.subnodes)
+    most = _capacity(config, label.name, label.size)
     if most is not None and wish.count > most:
         raise NodepoolError(
             f"label {label.name} can have {most} nodes at most (max-servers), {wish.count} are too many"

@@ -104,8 +104,7 @@ def the_provider(config: Config, name: str) -> Provider:
 def the_diskimage(config: Config, name: str) -> Diskimage:
     """Return the diskimage that a name means: its own, an alias, or a label made from it; raises NoSuchThingError."""
     recipes = tuple(each for each in config.diskimages if not each.abstract)
-    pools = (pool for provider in config.providers for pool in provider.pools)
-    behind = (used.diskimage for pool in pools for used in pool.labels if used.name == name and used.diskimage)
+    behind = (image for image in config.images_of(name) if config.diskimage(image))
     known = config.resolve_diskimage(name) or config.resolve_diskimage(next(behind, ""))
     return _configured("diskimage", recipes, name if known is None else known.name)
 

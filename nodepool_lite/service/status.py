@@ -123,13 +123,12 @@ def label_backoffs(records: Snapshot, config: Config, label: str) -> Iterator[Ba
     """Yield what keeps nodes of a label from being made, the nearest cause first."""
     for provider in config.providers:
         for pool in provider.pools:
-            for used in pool.labels:
-                if used.name != label:
-                    continue
-                names = [f"launch/{label}@{provider.name}", f"provider/{provider.name}"]
-                if used.diskimage and not _served(records, used.diskimage, provider.name):
-                    names += [f"upload/{used.diskimage}@{provider.name}", f"build/{used.diskimage}"]
-                yield from (records.backoffs[name] for name in names if name in records.backoffs)
+            made = pool.machines(wanted) if (wanted := config.label(label)) else ()
+            names = [f"launch/{label}@{provider.name}", f"provider/{provider.name}"] if made else []
+            for image in dict.fromkeys(each.diskimage for each in made):
+                if image and not _served(records, image, provider.name):
+                    names += [f"upload/{image}@{provider.name}", f"build/{image}"]
+            yield from (records.backoffs[name] for name in names if name in records.backoffs)
 
 
 def _label(records: Snapshot, config: Config, name: str) -> LabelStatus:

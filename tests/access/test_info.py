@@ -24,6 +24,8 @@ INFO = NodeInfo(
     cloud="le-cloud",
     region="RegionOne",
     az="nova",
+    label="compute",
+    peers={"controller": (Address("192.0.2.7", "10.0.0.7"),), "compute": (Address("192.0.2.9"),)},
 )
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
 
@@ -43,6 +45,11 @@ def test_every_file_of_the_contract_is_there() -> None:
         "/etc/nodepool/id_rsa.pub": f"{SET_KEY.public}\n",
         "/etc/nodepool/provider": "NODEPOOL_PROVIDER=le-provider\nNODEPOOL_CLOUD=le-cloud\n"
         "NODEPOOL_REGION=RegionOne\nNODEPOOL_AZ=nova\n",
+        "/etc/nodepool/label": "compute\n",
+        "/etc/nodepool/peers/controller": "192.0.2.7\n",
+        "/etc/nodepool/peers/compute": "192.0.2.9\n",
+        "/etc/nodepool/peers_private/controller": "10.0.0.7\n",
+        "/etc/nodepool/peers_private/compute": "192.0.2.9\n",
         "/etc/nodepool/uuid": "6f1c\n",
     }
 

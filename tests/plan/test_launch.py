@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nodepool_lite.clouds.driver import Quota
 from nodepool_lite.config.settings import Config, Label, PoolLabel, Provider, ProviderPool
 from nodepool_lite.model.node import NodeState
-from nodepool_lite.plan.actions import Launch, Placement, Retire
+from nodepool_lite.plan.actions import Launch, Machine, Placement, Retire
 from nodepool_lite.plan.generation import sources
 from nodepool_lite.plan.launch import BATCH
 from nodepool_lite.plan.view import CloudView, View
@@ -48,11 +48,8 @@ def test_a_placement_says_all_that_the_node_is_made_from() -> None:
         label=LABEL,
         provider=PROVIDER,
         pool="main",
-        diskimage=LABEL,
-        build=f"{LABEL}/0000000001",
-        image_id="image-0000000001",
-        username="jenkins",
         generation=way.generation,
+        machines=(Machine(LABEL, build=f"{LABEL}/0000000001", image_id="image-0000000001", username="jenkins"),),
     )
 
 
@@ -111,7 +108,7 @@ def test_a_node_set_is_placed_whole_or_not_at_all() -> None:
     """Three servers each, and room for five."""
     label = Label(name=LABEL, min_ready=2, subnodes=2)
     (placement,) = placements(make_view(config=make_config(labels=(label,), max_servers=5)))
-    assert placement.subnodes == 2
+    assert len(placement.machines) == 3
 
 
 @pytest.mark.parametrize(
@@ -244,6 +241,6 @@ def test_launches_never_exceed_the_limits(
         config=make_config(labels=labels, max_servers=max_servers),
     )
     launched = placements(view)
-    more = sum(1 + placement.subnodes for placement in launched)
+    more = sum(len(placement.machines) for placement in launched)
     assert len(nodes) + more <= max(max_servers, len(nodes))
     assert placements(view) == launched, "the same view gives the same plan"

@@ -44,9 +44,7 @@ def until(moment: float | None, clock: Clock) -> str:
 
 
 def _made_of(config: Config, label: str) -> list[str]:
-    used = (each for provider in config.providers for pool in provider.pools for each in pool.labels)
-    images = (each.diskimage or each.cloud_image or "" for each in used if each.name == label)
-    return list(dict.fromkeys(images))
+    return list(config.images_of(label))
 
 
 def _made_by(config: Config, label: str) -> list[str]:

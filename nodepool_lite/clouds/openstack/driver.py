@@ -203,7 +203,7 @@ class OpenStackDriver:
 
     def _wrong(self) -> Iterator[str]:
         for pool in self._provider.pools:
-            for label in pool.labels:
+            for label in (each for each in pool.labels if not each.is_set):
                 where = f"label {label.name} in pool {pool.name}"
                 yield from (f"{where}: {sentence}" for sentence in self._recipes.wrong(pool, label))
 
