@@ -59,7 +59,8 @@ def progress(records: Snapshot, config: Config, label: str, now: float) -> Progr
 
 def _foremost(records: Snapshot, label: str) -> Node | None:
     order = [NodeState.BUILDING, NodeState.TESTING, NodeState.PREPARING, NodeState.READY]
-    own = [node for node in records.nodes.values() if node.label == label and node.state in order]
+    primaries = (node for node in records.nodes.values() if node.label == label and node.primary is None)
+    own = [node for node in primaries if node.state in order]  # a set is ready when its primary is
     return max(own, key=lambda node: order.index(node.state), default=None)
 
 

@@ -182,7 +182,8 @@ class Waiting:
 def outlook(records: Snapshot, lease: Lease, now: float) -> str:
     """Return in one sentence how a waiting lease stands, and what keeps its label's nodes from coming."""
     place = position(lease, records.leases.values(), records.waiters, now)
-    coming = sum(1 for node in records.nodes.values() if node.label == lease.label and node.state in PENDING)
+    primaries = (node for node in records.nodes.values() if node.label == lease.label and node.primary is None)
+    coming = sum(1 for node in primaries if node.state in PENDING)
     sentence = f"place {place} in the queue for {lease.label}, {coming} on their way"
     failing = [each for each in records.backoffs.values() if each.id.startswith(f"launch/{lease.label}@")]
     return "; ".join([sentence, *(f"the last launch failed: {each.error}" for each in failing)])

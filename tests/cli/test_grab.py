@@ -1,6 +1,7 @@
 """Taking nodes and giving them back, as a user does it."""
 
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -54,6 +55,28 @@ def test_a_set_is_told_with_its_roles(desk: Desk) -> None:
     shown = desk.out("grab", "debian-12")
     assert shown.splitlines()[-1] == f"log in  nodepool-lite ssh {ONE}"
     assert [node.lease is not None for node in desk.store.snapshot().nodes.values()] == [True, True]
+
+
+def test_a_set_of_several_labels_tells_which_machine_is_which(desk: Desk) -> None:
+    """For people, for programs, and afterwards."""
+    desk.store.create(make_node(1, subnodes=(numbered(2),), member="controller"))
+    desk.store.create(make_node(2, primary=ONE, member="compute"))
+    data = desk.json("grab", "debian-12")
+    assert [(node["label"], node["role"]) for node in data["nodes"]] == [("controller", "primary"), ("compute", "sub")]
+    for name in (data["lease"], numbered(2)):
+        shown = desk.out("show", name)
+        assert re.search(f"machine {ONE} +controller, primary, in-use\n", shown)
+        assert re.search(f"machine {numbered(2)} +compute, sub, in-use\n", shown)
+        machines = desk.json("show", name)["machines"]
+        assert [(each["id"], each["label"]) for each in machines] == [(ONE, "controller"), (numbered(2), "compute")]
+
+
+def test_a_grabbed_set_says_which_machine_is_which(desk: Desk) -> None:
+    """Beside how to reach each."""
+    desk.store.create(make_node(1, subnodes=(numbered(2),), member="controller"))
+    desk.store.create(make_node(2, primary=ONE, member="compute"))
+    lines = desk.out("grab", "debian-12").splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith("node ")] == ["controller", "compute"]
 
 
 def test_nothing_at_once_is_status_4_and_queues_nothing(desk: Desk) -> None:

@@ -46,6 +46,7 @@ def test_a_node_in_the_list(desk: Desk) -> None:
         "State": "in-use",
         "Age": "02:03:04:05",
         "Port": 22001,
+        "Member": "",
         "Lease": "k7mp2x9q",
         "Comment": "",
     }
@@ -103,6 +104,8 @@ def test_builds_and_uploads_in_their_lists(desk: Desk) -> None:
         (make_node(1, state=NodeState.BUILDING).noted(NOW, "the cloud is busy"), "the cloud is busy"),
         (make_node(1, state=NodeState.BUILDING), ""),
         (make_node(1, primary=numbered(7)), "sub-node of 0000000007"),
+        (make_node(1, primary=numbered(7), member="compute"), "compute, sub-node of 0000000007"),
+        (make_node(1, subnodes=(numbered(7),), member="controller"), "controller, the primary of its set"),
         (make_node(1), ""),
     ],
 )

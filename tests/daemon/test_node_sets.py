@@ -63,7 +63,7 @@ def test_the_script_of_the_set_runs_on_each_machine_and_on_the_primary_last(worl
 def test_when_one_machine_dies_the_whole_set_is_replaced(world: World) -> None:
     """By a set of other machines."""
     before = members(world)
-    world.cloud.lose(before[4].server_id or "")
+    world.cloud.vanish(before[4].server_id or "")
     world.run(120)
     after = members(world)
     assert tuple(node.member for node in after) == MEMBERS
@@ -102,7 +102,7 @@ def test_a_new_image_of_one_label_renews_the_set(world: World) -> None:
     after = members(world)
     assert tuple(node.member for node in after) == MEMBERS
     assert not {node.id for node in before} & {node.id for node in after}
-    assert {node.build for node in after} == {"controller/0000000001", "compute/0000000002"}
+    assert {node.build for node in after} == {"controller/0000000000", "compute/0000000001"}
 
 
 def test_a_set_waits_for_the_image_of_its_last_label(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodepool_lite.config.settings import Config
+from nodepool_lite.config.settings import Config, Label
 from nodepool_lite.model.errors import NoSuchThingError
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.pool import Member, RequestKind
@@ -61,7 +61,7 @@ def test_a_label_stands_for_its_image(store: MemoryStore, config: Config) -> Non
     pool = config.providers[0].pools[0]
     used = pool.labels[0].but(name="centos-7")
     provider = config.providers[0].but(pools=(pool.but(labels=(used,)),))
-    renamed = config.but(providers=(provider,))
+    renamed = config.but(providers=(provider,), labels=(Label(name="centos-7"),))
     assert images.request_upload(store, renamed, "centos-7", "local", who="bob", now=NOW).name == "debian-12 to local"
 
 

@@ -81,7 +81,10 @@ def _said(app: App, lease: Lease, nodes: list[Node], output_format: str) -> str:
             return f"{lease.id}\n"
     end = lease.expires or 0
     lines = [f"lease   {lease.id}  {lease.label}, ends in {short(end - app.clock.now())} at {local(end)}"]
-    lines += [f"node    {node.id}  {node.username}@{node.address} port {node.port}  {node.hostname}" for node in nodes]
+    lines += [
+        f"node    {node.id}  {node.username}@{node.address} port {node.port}  {node.hostname}  {node.member}".rstrip()
+        for node in nodes
+    ]
     lines += [f"log in  nodepool-lite ssh {lease.id if len(nodes) == 1 else nodes[0].id}"]
     return "".join(f"{line}\n" for line in lines)
 
@@ -98,6 +101,7 @@ def _data(lease: Lease, nodes: list[Node]) -> dict[str, Any]:
                 "id": node.id,
                 "hostname": node.hostname,
                 "role": node.role,
+                "label": node.made_as,
                 "provider": node.provider,
                 "username": node.username,
                 "address": node.address,

@@ -1,5 +1,6 @@
 """`nodepool-lite label-list`: what can be asked for."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import click
@@ -28,6 +29,7 @@ def columns(config: Config, clock: Clock) -> Sequence[Column[LabelStatus]]:
         Column("In-Use", lambda label: label.in_use),
         Column("Waiting", lambda label: label.waiting, rank=30),
         Column("Failed", lambda label: label.failed, rank=20),
+        Column("Machines", lambda label: _machines(config, label.name), rank=40),
         Column("Image", lambda label: _made_of(config, label.name), rank=50),
         Column("Providers", lambda label: _made_by(config, label.name), rank=60),
         Column("Ready-Script", lambda label: _script(config, label.name), rank=70),
@@ -41,6 +43,14 @@ def columns(config: Config, clock: Clock) -> Sequence[Column[LabelStatus]]:
 def until(moment: float | None, clock: Clock) -> str:
     """Return how long it is until a moment, empty when there is none."""
     return "" if moment is None else f"in {short(moment - clock.now())}"
+
+
+def _machines(config: Config, name: str) -> list[str]:
+    """Return what is handed out together: how many machines, and of a nodeset how many of each label."""
+    label = config.label(name)
+    if label is None:
+        return []
+    return [f"{count} {member}" for member, count in Counter(label.members).items()] or [str(label.size)]
 
 
 def _made_of(config: Config, label: str) -> list[str]:

@@ -34,6 +34,7 @@ def columns(clock: Clock) -> Sequence[Column[Node]]:
         Column("State", lambda node: node.state.value),
         Column("Age", lambda node: age(clock.now() - node.state_since), moves=True),
         Column("Port", lambda node: node.port if node.address else None, rank=75),
+        Column("Member", lambda node: node.member, rank=78),
         Column("Lease", lambda node: node.lease, rank=20),
         Column("Comment", comment, rank=10),
     )
@@ -52,7 +53,8 @@ def comment(node: Node) -> str:
             return node.history[-1].reason
         case NodeState.BUILDING if len(node.history) > 1:
             return node.history[-1].reason  # the first one is why it is wanted
-    return f"sub-node of {node.primary}" if node.primary else ""
+    place = f"sub-node of {node.primary}" if node.primary else ""
+    return f"{node.member}, {place or 'the primary of its set'}" if node.member else place
 
 
 @click.command(

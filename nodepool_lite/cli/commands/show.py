@@ -45,12 +45,18 @@ def command(app: App, name: str, *, output_format: str) -> None:
     with app.store() as store:
         records = store.read(*KINDS)
     thing = _find(records, name)
+    machines = _machines(records, thing)
     if output_format == "table":
-        click.echo("".join(f"{line}\n" for line in _lines(thing, _attributes(app, thing), app.clock.now())), nl=False)
+        facts = [*_set_facts(machines), *_facts(_attributes(app, thing))]
+        click.echo("".join(f"{line}\n" for line in _lines(thing, facts, app.clock.now())), nl=False)
         return
     data = {"kind": type(thing).__name__.lower(), "id": thing.id, **to_builtins(thing.said(defaults=True))}
     if isinstance(thing, Node):
         data["attributes"] = dict(_attributes(app, thing))
+    if machines:
+        data["machines"] = [
+            {"id": each.id, "label": each.made_as, "role": each.role, "state": each.state.value} for each in machines
+        ]
     click.echo(to_json(data) if output_format == "json" else to_yaml(data), nl=False)
 
 
@@ -86,14 +92,31 @@ def _attributes(app: App, thing: Thing) -> Mapping[str, str]:
     return next((each.node_attributes for each in pools if isinstance(thing, Node) and each.name == thing.pool), {})
 
 
-def _lines(thing: Thing, attributes: Mapping[str, str], now: float) -> Iterator[str]:
+def _machines(records: Snapshot, thing: Thing) -> list[Node]:
+    """Return all machines of a lease, or of the set that a node belongs to; none where there is nothing to tell."""
+    if isinstance(thing, Lease):
+        found = [records.nodes[each] for each in thing.nodes if each in records.nodes]
+        return found if len(found) > 1 else []
+    if not isinstance(thing, Node) or not (thing.primary or thing.subnodes):
+        return []
+    from nodepool_lite.service.leases import set_of  # noqa: PLC0415 - completion does without
+
+    return set_of(records.nodes, thing)
+
+
+def _lines(thing: Thing, facts: list[list[str]], now: float) -> Iterator[str]:
     kind = "image" if isinstance(thing, Upload) else type(thing).__name__.lower()
     name = thing.name if isinstance(thing, Build | Upload) else thing.id
     state = f"{thing.state} for {short(now - thing.state_since)} (since {local(thing.state_since)})"
-    yield from layout.aligned([[kind, name], ["state", state], *_fields(thing, now), *_facts(attributes)])
+    yield from layout.aligned([[kind, name], ["state", state], *_fields(thing, now), *facts])
     yield ""
     yield layout.heading("history")
     yield from layout.aligned(list(_history(thing)))
+
+
+def _set_facts(machines: list[Node]) -> Iterator[list[str]]:
+    for each in machines:
+        yield [f"machine {each.id}", f"{each.made_as}, {each.role}, {each.state}"]
 
 
 def _facts(attributes: Mapping[str, str]) -> Iterator[list[str]]:

@@ -134,6 +134,8 @@ def _log_in(app: App, lease: Lease | None, node: Node, words: tuple[str, ...], g
     from nodepool_lite.access.session import Target  # noqa: PLC0415
     from nodepool_lite.cli.identity import identity, own_directory, pool_key_file, write_private  # noqa: PLC0415
 
+    if lease is not None and len(lease.nodes) > 1:
+        note(f"this is node {node.id}; `nodepool-lite show {lease.id}` tells the other machines of the lease")
     if node.address is None or node.host_key is None:
         raise NodepoolError(f"node {node.id} is {node.state} and cannot be logged in to yet")
     if lease is not None and lease.public_key and not lease.certificates and pool_key_file(app.config) is None:
