@@ -117,6 +117,6 @@ def unsettled(records: Snapshot, servers: Iterable[Server], config: Config) -> I
         ready = [each for each in records.nodes.values() if each.label == label.name and each.primary is None]
         if len(ready) != label.min_ready:
             yield f"{len(ready)} ready nodes of {label.name}, {label.min_ready} are wanted"
-        whole = (len(set(each.subnodes) & records.nodes.keys()) == label.subnodes for each in ready)
+        whole = (1 + len(set(each.subnodes) & records.nodes.keys()) == label.size for each in ready)
         if not all(whole):
             yield f"a set of {label.name} is not whole"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nodepool_lite.config.settings import Label
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import PENDING, NodeState
@@ -55,14 +56,21 @@ def stock(universe: "Universe") -> Iterator[str]:
             yield f"label {label.name} has {len(ready)} ready nodes, {label.min_ready} are wanted"
         for node in ready:
             whole = all(sub in nodes and nodes[sub].state is NodeState.READY for sub in node.subnodes)
-            if not whole or len(node.subnodes) != label.subnodes:
+            if not whole or 1 + len(node.subnodes) != label.size:
                 yield f"the set of node {node.id} is not whole"
+            elif (made := [nodes[each].made_as for each in (node.id, *node.subnodes)]) != _made_as(label):
+                yield f"the set of node {node.id} is made of {', '.join(made)}"
     for node in nodes.values():
         fails = node.label == BAD and universe.bad_because
         if not fails and (node.state in PENDING or node.state in {NodeState.DELETING, NodeState.HOLD}):
             yield f"node {node.id} is {node.state}"
         if config.label(node.label) is None and node.state is not NodeState.FAILED:
             yield f"node {node.id} is of label {node.label}, which is not configured"
+
+
+def _made_as(label: Label) -> list[str]:
+    """Return what each machine of a label is to be made as."""
+    return list(label.members) or [label.name] * label.size
 
 
 def claims(universe: "Universe") -> Iterator[str]:

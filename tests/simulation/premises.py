@@ -4,7 +4,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from nodepool_lite.config.settings import Config, Diskimage, Label, PoolLabel, Provider, ProviderImage, ProviderPool
+from nodepool_lite.config.settings import (
+    Config,
+    Diskimage,
+    Label,
+    NodesetMember,
+    PoolLabel,
+    Provider,
+    ProviderImage,
+    ProviderPool,
+)
 
 FORMATS = {"east": ("qcow2",), "west": ("raw", "qcow2"), "north": ("qcow2",)}
 """Provider name -> what its driver takes, the preferred first."""
@@ -44,12 +53,13 @@ class Premises:
 
     def config(self, directory: Path) -> Config:
         """Return the configuration of a host that keeps its state in `directory`."""
-        labels = tuple(label for label in self.labels if label.name not in self.without)
-        names = {label.name for label in labels}
+        labels = tuple(each for each in self.labels if self.without.isdisjoint({each.name, *each.members}))
         return Config(
             labels=labels,
-            diskimages=tuple(Diskimage(name=label.name, elements=("debian-minimal",)) for label in labels),
-            providers=tuple(self._provider(door, names) for door in self.doors if door.name not in self.without),
+            diskimages=tuple(
+                Diskimage(name=label.name, elements=("debian-minimal",)) for label in labels if not label.members
+            ),
+            providers=tuple(self._provider(door, labels) for door in self.doors if door.name not in self.without),
             state_dir=directory,
             check_interval=90.0,
             cleanup_interval=120.0,
@@ -58,11 +68,16 @@ class Premises:
             max_hold_age=100.0,
         )
 
-    def _provider(self, door: Door, labels: set[str]) -> Provider:
-        made = [name for name in door.labels if name in labels]
+    def _provider(self, door: Door, labels: tuple[Label, ...]) -> Provider:
+        offered = [label for label in labels if label.name in door.labels]
+        made = [label.name for label in offered if not label.members]
+        sets = [label.name for label in offered if label.members and set(made).issuperset(label.members)]
         pool = ProviderPool(
             max_servers=door.max_servers,
-            labels=tuple(PoolLabel(name=name, diskimage=name, min_ram=512) for name in made),
+            labels=(
+                *(PoolLabel(name=name, diskimage=name, min_ram=512) for name in made),
+                *(PoolLabel(name=name) for name in sets),
+            ),
         )
         return Provider(
             name=door.name,
@@ -97,8 +112,15 @@ def drawn(random: Random) -> Premises:
         Label(name="plain", min_ready=random.choice([0, 1, 2])),
         Label(name="rare"),
         Label(name=BAD, min_ready=random.choice([0, 1]), ready_script=SCRIPT),
+        Label(
+            name="set",
+            min_ready=random.choice([0, 1, 1]),
+            ready_script=random.choice([SCRIPT, ""]),
+            ready_script_timeout=100.0,
+            nodeset=(NodesetMember(label="plain"), NodesetMember(label="rare", count=random.choice([1, 2]))),
+        ),
     )
-    needed = sum(label.min_ready * (1 + label.subnodes) for label in labels)
+    needed = sum(label.min_ready * label.size for label in labels)
     names = [label.name for label in labels]
     doors = []
     count = random.choice([1, 2, 2, 3])

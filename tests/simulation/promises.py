@@ -100,7 +100,7 @@ def _stock(world: World) -> Iterator[str]:
 def _is_whole(world: World, node: Node) -> bool:
     label = world.config.label(node.label)
     ready = {each.id for each in world.nodes(NodeState.READY)}
-    return label is not None and len(node.subnodes) == label.subnodes and ready.issuperset(node.subnodes)
+    return label is not None and 1 + len(node.subnodes) == label.size and ready.issuperset(node.subnodes)
 
 
 def _images(world: World) -> Iterator[str]:

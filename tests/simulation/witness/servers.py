@@ -62,7 +62,8 @@ class Servers(Watcher):
         self.universe.witness.look()
         if mark not in self._attempts:
             self.complain(f"server {server_id} was made for an attempt that never was on record")
-        self._are_wanted(spec.label)
+        node = self.universe.server.snapshot().nodes.get(spec.node_id)
+        self._are_wanted(spec.label if node is None else node.label)
         self._are_allowed()
 
     def deleted(self, cloud: SimulatedCloud, server_id: str) -> None:
