@@ -22,9 +22,11 @@ diskimages:
     release: bookworm
     pause: true
 labels:
+  - name: controller
+  - name: compute
   - name: three
     min-ready: 1
-    subnodes: 2
+    nodeset: [{{label: controller}}, {{label: compute, count: 2}}]
     ready-script: meet.sh
 providers:
   - name: local
@@ -32,14 +34,17 @@ providers:
     boot-timeout: 15m
     pools:
       - max-servers: 3
-        labels: [{{name: three, diskimage: debian-12, min-ram: 512, cores: 1}}]
+        labels:
+          - {{name: controller, diskimage: debian-12, min-ram: 640, cores: 1}}
+          - {{name: compute, diskimage: debian-12, min-ram: 448, cores: 1}}
+          - {{name: three}}
 """
 MEET = """#!/bin/bash
 # Lets the other nodes of the set in; the primary, which comes last, visits them.
 set -eu
 cat /etc/nodepool/id_rsa.pub >> ~/.ssh/authorized_keys
 [ "$(cat /etc/nodepool/role)" = primary ] || exit 0
-for peer in $(cat /etc/nodepool/sub_nodes_private); do
+for peer in $(cat /etc/nodepool/peers_private/compute); do
     echo "::step:: visiting $peer"
     ssh -i /etc/nodepool/id_rsa -o StrictHostKeyChecking=accept-new -o BatchMode=yes "$peer" \\
         'echo "$(hostname) was visited by $(cat /etc/nodepool/primary_node_private)"' < /dev/null >> ~/visits
@@ -79,6 +84,21 @@ def test_the_primary_was_ready_last_and_had_visited_the_others(pool: RealPool, n
     assert primary.state_since >= max(each.state_since for each in subs)
     visits = pool.cli("ssh", primary.id, "--", "cat visits").splitlines()
     assert visits == [f"{each.hostname} was visited by {primary.private_address}" for each in subs]
+
+
+def test_each_is_made_as_its_label_and_knows_who_the_others_are(pool: RealPool, nodes: tuple[Node, Node, Node]) -> None:
+    """One controller and two computes, each with the memory of its own label."""
+    controller, *computes = nodes
+    assert [node.member for node in nodes] == ["controller", "compute", "compute"]
+    for node in nodes:
+        told = pool.cli("ssh", node.id, "--", "cd /etc/nodepool; cat label role; cd peers_private; tail -n +1 *")
+        own, role, *others = told.split()
+        assert (own, role) == (node.member, "primary" if node is controller else "sub")
+        peers = [each.private_address for each in computes if each is not node]
+        leader = [] if node is controller else [controller.private_address]
+        assert others == ["==>", "compute", "<==", *peers, "==>", "controller", "<==", *leader]
+    memory = [int(pool.cli("ssh", node.id, "--", "grep MemTotal /proc/meminfo").split()[1]) for node in nodes]
+    assert memory[0] > 448 * 1024 > max(memory[1:])
 
 
 def test_each_reaches_every_other_and_still_the_world(pool: RealPool, nodes: tuple[Node, Node, Node]) -> None:

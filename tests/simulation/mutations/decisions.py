@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from nodepool_lite.actions import failures, images, providers
@@ -11,7 +12,9 @@ from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan import backoff, builds, handout, launch, plan
+from nodepool_lite.plan.actions import Placement
 from nodepool_lite.plan.demand import Demand
+from nodepool_lite.plan.generation import Source
 from nodepool_lite.service import grab
 from tests.simulation.mutations.kit import mutation, nothing, replaced
 
@@ -101,6 +104,17 @@ def the_rest_of_a_broken_set_stays() -> Patch:
 
 
 @mutation
+def the_machines_of_a_set_are_all_made_alike() -> Patch:
+    """As its primary, whatever the labels that it is made of."""
+
+    def alike(source: Source) -> Placement:
+        placement = _PLACEMENT(source)
+        return replace(placement, machines=placement.machines[:1] * len(placement.machines))
+
+    return replaced((launch, "_placement"), by=alike)
+
+
+@mutation
 def leadership_is_not_checked() -> Patch:
     """Everybody does what he stands for."""
     return replaced((Leadership, "held"), by=lambda self, _records: self._wanted())
@@ -113,3 +127,4 @@ def the_loop_forgets_its_deadlines() -> Patch:
 
 
 _QUEUE, _HANDOUT = handout.queue, handout.handout
+_PLACEMENT = launch._placement

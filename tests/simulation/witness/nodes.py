@@ -42,6 +42,8 @@ class Nodes(Watcher):
             self.complain(f"node {node.id} is ready, and was not told its set")
         elif node.script is not None and not inside.succeeded(node.script.run_id, self.now):
             self.complain(f"node {node.id} is ready, and its ready-script did not succeed")
+        elif len(self._places(members)) > 1:
+            self.complain(f"node {node.id} is ready, and its set is in several places")
         elif len(inside.runs) > 1 + self.universe.script_retries(node.label):
             self.complain(f"node {node.id}: its ready-script was run {len(inside.runs)} times")
 
@@ -49,6 +51,10 @@ class Nodes(Watcher):
         """Return the ids of the node's set; none if its primary is gone, and it goes next."""
         primary = self.universe.server.snapshot().nodes.get(node.set_id)
         return set() if primary is None else {primary.id, *primary.subnodes}
+
+    def _places(self, members: set[str]) -> set[tuple[str, str]]:
+        nodes = self.universe.server.snapshot().nodes
+        return {(nodes[each].provider, nodes[each].pool) for each in members if each in nodes}
 
     def _forgotten(self, node: Node) -> None:
         """A record goes only when its server is gone."""
