@@ -6,14 +6,14 @@ import pytest
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.main import cli
 from nodepool_lite.cli.stages import progress
-from nodepool_lite.config.settings import Config
+from nodepool_lite.config.settings import Config, Label, NodesetMember
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.store.base import Store
 from nodepool_lite.store.memory import MemoryServer
-from nodepool_lite.testing import NOW, make_build, make_config, make_node, make_upload
+from nodepool_lite.testing import NOW, make_build, make_config, make_node, make_upload, numbered
 
 from .conftest import Desk
 
@@ -40,6 +40,21 @@ def test_what_comes_before_something_done_was_done_as_well(records: tuple[object
         store.create(record)  # type: ignore[type-var]  # records of several kinds
     seen = progress(store.snapshot(), make_config(), "debian-12", NOW)
     assert tuple(stage.done for stage in seen.stages) == done
+
+
+def test_a_set_needs_all_its_images_and_is_ready_when_its_primary_is() -> None:
+    """What is least far tells how far the whole is."""
+    nodeset = (NodesetMember(label="controller"), NodesetMember(label="compute"))
+    config = make_config((Label(name="controller"), Label(name="compute"), Label(name="ha-set", nodeset=nodeset)))
+    store = MemoryServer().connect()
+    store.create(make_build(diskimage="controller"))
+    assert [stage.done for stage in progress(store.snapshot(), config, "ha-set", NOW).stages] == [False] * 4
+    store.create(make_build(diskimage="compute"))
+    store.create(make_node(1, label="ha-set", state=NodeState.PREPARING, subnodes=(numbered(2),)))
+    store.create(make_node(2, label="ha-set", primary=numbered(1)))
+    seen = progress(store.snapshot(), config, "ha-set", NOW)
+    assert [stage.done for stage in seen.stages] == [True, True, True, False]
+    assert seen.ready is None
 
 
 def test_trouble_on_the_way_is_told_with_the_next_try() -> None:

@@ -9,6 +9,7 @@ from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.service import leases
 from nodepool_lite.service.grab import Wish, grab_now
+from nodepool_lite.service.status import status
 from nodepool_lite.testing import make_config
 from tests.world import World
 
@@ -105,10 +106,21 @@ def test_a_new_image_of_one_label_renews_the_set(world: World) -> None:
     assert {node.build for node in after} == {"controller/0000000000", "compute/0000000001"}
 
 
+def test_what_is_wrong_with_one_of_its_labels_is_wrong_with_the_set(tmp_path: Path) -> None:
+    """Nothing is asked for, and the set says which label it is."""
+    world = World(config(tmp_path), tmp_path, impossible_labels={"compute": "no flavor has 9999 MiB"})
+    world.run(60)
+    assert not world.nodes()
+    (wrong,) = [each for each in status(world.records, world.config).labels if each.name == "ha-set"]
+    assert wrong.error == "compute, of which it is made: no flavor has 9999 MiB"
+    assert "launch/controller@local" not in world.records.backoffs
+
+
 def test_a_set_waits_for_the_image_of_its_last_label(tmp_path: Path) -> None:
     """And says for which."""
     world = World(config(tmp_path), tmp_path, boot_time=2)
     world.broken_images["compute"] = "no mirror answers"
     world.run(60)
     assert not world.nodes()
-    assert any("build/compute" in each for each in world.records.backoffs)
+    (waiting,) = [each for each in status(world.records, world.config).labels if each.name == "ha-set"]
+    assert waiting.error == "no mirror answers"
