@@ -1,12 +1,13 @@
 """SIGKILL at any instruction, on any way a node can take: the next launcher takes up what is there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nodepool_lite.config.settings import Config, Label
+from nodepool_lite.config.settings import Config, Label, NodesetMember
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.testing import make_config, make_lease
 from tests.simulation.promises import always, settled
@@ -41,26 +42,36 @@ def new_image(world: World) -> None:
     world.recipes = dict.fromkeys(world.recipes, "recipe-2")
 
 
-def config(tmp_path: Path, *, subnodes: int = 0) -> Config:
-    """One label with a ready-script."""
-    label = Label(name="debian-12", min_ready=1, ready_script="prepare.sh", subnodes=subnodes)
-    return make_config(labels=(label,), max_servers=4, state_dir=tmp_path, failed_retention=30.0, cleanup_interval=60.0)
+ALONE: Mapping[str, Any] = {}
+PAIR: Mapping[str, Any] = {"subnodes": 1}
+SET: Mapping[str, Any] = {"nodeset": (NodesetMember(label="controller"), NodesetMember(label="compute"))}
 
 
-WALKS: dict[str, tuple[Deed, int]] = {
-    "fill": (nothing, 0),
-    "fill with a node set": (nothing, 1),
-    "delete": (delete_one, 0),
-    "vanish": (lose_one, 0),
-    "lease": (lease_for_a_minute, 0),
-    "new image": (new_image, 0),
+def config(tmp_path: Path, settings: Mapping[str, Any]) -> Config:
+    """One label with a ready-script, and the labels that it is made of, if it is a set of several."""
+    label = Label(name="debian-12", min_ready=1, ready_script="prepare.sh", **settings)
+    members = tuple(Label(name=name) for name in label.members)
+    return make_config(
+        labels=(*members, label), max_servers=4, state_dir=tmp_path, failed_retention=30.0, cleanup_interval=60.0
+    )
+
+
+WALKS: dict[str, tuple[Deed, Mapping[str, Any]]] = {
+    "fill": (nothing, ALONE),
+    "fill with a node set": (nothing, PAIR),
+    "fill with a node set of two labels": (nothing, SET),
+    "delete": (delete_one, ALONE),
+    "vanish": (lose_one, ALONE),
+    "vanish from a node set of two labels": (lose_one, SET),
+    "lease": (lease_for_a_minute, ALONE),
+    "new image": (new_image, ALONE),
 }
 
 
 def walk(tmp_path: Path, name: str, wire: Tripwire) -> World:
     """Go that way with a launcher that dies at the wire, and let another one settle what it left."""
-    deed, subnodes = WALKS[name]
-    world = World(config(tmp_path, subnodes=subnodes), tmp_path / "images", quiet=True, boot_time=2, delete_time=1)
+    deed, settings = WALKS[name]
+    world = World(config(tmp_path, settings), tmp_path / "images", quiet=True, boot_time=2, delete_time=1)
     world.nodes_inside.script_seconds = 3
     if deed is not nothing:
         world.run(20)
@@ -91,4 +102,4 @@ def test_a_kill_at_any_call_loses_nothing_and_leaves_nothing(name: str, tmp_path
             story = "\n".join(world.journal.lines)
             where = f"{'after' if after else 'before'} call {number}, {rehearsal.calls[number - 1]}"
             assert list(settled(world)) == [], f"killed {where}:\n{story}"
-            assert name == "vanish" or "node.failed" not in story, f"killed {where}:\n{story}"
+            assert name.startswith("vanish") or "node.failed" not in story, f"killed {where}:\n{story}"
