@@ -1,16 +1,18 @@
 """Looking at a provider: its servers, its quota, whether it has what the settings name, and what was left behind."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.actions.failures import backoff_write, paced
-from nodepool_lite.clouds.driver import Driver, Need
-from nodepool_lite.config.settings import PoolLabel, Provider
+from nodepool_lite.clouds.driver import Driver, Need, Quota
+from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.errors import BadRequestError, CloudError
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import ListServers, SweepLeftovers
 from nodepool_lite.plan.backoff import PROVIDER_FIRST, PROVIDER_LIMIT, grown
 from nodepool_lite.plan.generation import config_source
+from nodepool_lite.plan.room import never_fits
 
 LOOK_AGAIN = 600.0
 """Seconds for which a label that cannot be made is left alone, unless a look at the names finds it mended before."""
@@ -26,7 +28,7 @@ def list_servers(ctx: Context, action: ListServers) -> Outcome:
         driver = ctx.driver(action.provider)
         servers = driver.list_servers()
         quota = driver.quota()
-        needs = _needs(ctx, provider, driver)
+        needs = _needs(ctx, provider, driver, quota)
     except CloudError as error:
         _silent(ctx, provider, str(error))
         return paced(ctx, f"provider/{provider.name}", str(error))
@@ -47,31 +49,48 @@ def sweep_leftovers(ctx: Context, action: SweepLeftovers) -> Outcome:
     return DONE
 
 
-def _needs(ctx: Context, provider: Provider, driver: Driver) -> Mapping[tuple[str, str], Need]:
-    """Return what a server of each label takes; for one that cannot be made, the reason is put on record."""
+def _needs(ctx: Context, provider: Provider, driver: Driver, quota: Quota) -> Mapping[tuple[str, str], Need]:
+    """Return what a server of each label takes; for a label that cannot be made, the reason is put on record."""
     found: dict[tuple[str, str], Need] = {}
     for pool in provider.pools:
+        needs: dict[str, Need] = {}
         wrong: dict[str, str] = {}
         for label in (each for each in pool.labels if not each.is_set):
             try:
-                found[pool.name, label.name] = driver.need(pool, label)
+                needs[label.name] = driver.need(pool, label)
             except BadRequestError as error:
                 wrong[label.name] = str(error)
+        for label in (each for each in pool.labels if each.is_set):
+            limits = Quota() if pool.ignore_provider_quota else quota
+            if why := _wrong_with_set(ctx, provider, _Look(needs, wrong, limits), label.name):
+                wrong[label.name] = why
         for label in pool.labels:
-            why = _wrong_with(ctx, label, wrong)
-            if why:
-                _impossible(ctx, provider, pool.name, label.name, why)
+            if label.name in wrong:
+                _impossible(ctx, provider, pool.name, label.name, wrong[label.name])
             else:
                 _possible(ctx, provider, pool.name, label.name)
+        found |= {(pool.name, name): need for name, need in needs.items()}
     return found
 
 
-def _wrong_with(ctx: Context, settings: PoolLabel, wrong: Mapping[str, str]) -> str:
-    """Return why a label cannot be made, or one of the labels of a node set; empty when it can."""
-    label = ctx.config().label(settings.name)
-    members = dict.fromkeys(label.members) if label is not None else {}
-    of_members = (f"{name}, of which it is made: {wrong[name]}" for name in members if name in wrong)
-    return wrong.get(settings.name) or next(of_members, "")
+@dataclass(frozen=True)
+class _Look:
+    """What was seen of one pool."""
+
+    needs: Mapping[str, Need]
+    wrong: Mapping[str, str]
+    """Label -> why it cannot be made."""
+    quota: Quota
+
+
+def _wrong_with_set(ctx: Context, provider: Provider, seen: _Look, name: str) -> str:
+    """Return why a node set cannot be made: for one of its labels, or because the quota is too small for one set."""
+    label = ctx.config().label(name)
+    members = label.members if label is not None else ()
+    for member in members:
+        if member in seen.wrong:
+            return f"{member}, of which it is made: {seen.wrong[member]}"
+    return never_fits(seen.quota, provider.name, [seen.needs[member] for member in members])
 
 
 def _impossible(ctx: Context, provider: Provider, pool: str, label: str, reason: str) -> None:

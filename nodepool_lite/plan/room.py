@@ -146,8 +146,20 @@ def _over_limit(source: Source, taken: Mapping[str, int], more: Mapping[str, int
     return ""
 
 
-def _over_quota(quota: Quota, provider: str, wanted: Mapping[str, int], more: Mapping[str, int]) -> str:
-    limits = (
+def never_fits(quota: Quota, provider: str, machines: Iterable[Need]) -> str:
+    """Return which limit of a quota is too small for these machines together; empty when all can be there at once."""
+    needed: Counter[str] = Counter()
+    for machine in machines:
+        needed.update(_parts(machine, 1))
+    for key, name, limit, _used in _limits(quota):
+        if limit is not None and needed[key] > limit:
+            return f"it needs {needed[key]} {name}, and the quota of {provider} is {limit}"
+    return ""
+
+
+def _limits(quota: Quota) -> tuple[tuple[str, str, int | None, int], ...]:
+    """Return each limit: what counts towards it, its name for people, how much it is, and how much is in use."""
+    return (
         ("servers", "servers", quota.servers, quota.servers_used),
         ("cores", "cores", quota.cores, quota.cores_used),
         ("ram", "RAM (MiB)", quota.ram, quota.ram_used),
@@ -156,7 +168,10 @@ def _over_quota(quota: Quota, provider: str, wanted: Mapping[str, int], more: Ma
         ("volumes", "volumes", quota.volumes, quota.volumes_used),
         ("gigabytes", "volumes (GiB)", quota.gigabytes, quota.gigabytes_used),
     )
-    for key, name, limit, used in limits:
+
+
+def _over_quota(quota: Quota, provider: str, wanted: Mapping[str, int], more: Mapping[str, int]) -> str:
+    for key, name, limit, used in _limits(quota):
         if limit is not None and more[key] and used + wanted[key] > limit:
             return f"the quota of {provider} for {name} is used up ({used} of {limit}, {wanted[key]} more wanted)"
     return ""

@@ -116,6 +116,18 @@ def test_what_is_wrong_with_one_of_its_labels_is_wrong_with_the_set(tmp_path: Pa
     assert "launch/controller@local" not in world.records.backoffs
 
 
+def test_a_quota_that_no_set_fits_into_is_told_before_anything_is_asked_for(tmp_path: Path) -> None:
+    """And a set is made as soon as it is raised."""
+    world = World(config(tmp_path), tmp_path, boot_time=2, max_servers=5)
+    world.run(60)
+    assert not world.nodes()
+    (wrong,) = [each for each in status(world.records, world.config).labels if each.name == "ha-set"]
+    assert wrong.error == "it needs 6 servers, and the quota of local is 5"
+    world.cloud.options = world.cloud.options.model_copy(update={"max_servers": 6})
+    world.run(120)
+    assert len(members(world)) == 6
+
+
 def test_a_set_waits_for_the_image_of_its_last_label(tmp_path: Path) -> None:
     """And says for which."""
     world = World(config(tmp_path), tmp_path, boot_time=2)
