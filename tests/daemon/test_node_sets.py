@@ -123,7 +123,7 @@ def test_a_quota_that_no_set_fits_into_is_told_before_anything_is_asked_for(tmp_
     assert not world.nodes()
     (wrong,) = [each for each in status(world.records, world.config).labels if each.name == "ha-set"]
     assert wrong.error == "it needs 6 servers, and the quota of local is 5"
-    world.cloud.options = world.cloud.options.model_copy(update={"max_servers": 6})
+    world.cloud.options = world.cloud.options.but(max_servers=6)
     world.run(120)
     assert len(members(world)) == 6
 

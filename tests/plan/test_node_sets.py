@@ -24,8 +24,8 @@ def config(nodeset: tuple[NodesetMember, ...] = SET, sizes: dict[str, Any] | Non
     labels = (*(Label(name=each) for each in names), Label(name="ha-set", min_ready=1, nodeset=nodeset))
     base = make_config(labels)
     made = tuple(PoolLabel(name=each, diskimage=each, **(sizes or SIZES)[each]) for each in names)
-    pool = base.providers[0].pools[0].model_copy(update={"labels": (*made, PoolLabel(name="ha-set")), **limits})
-    return base.model_copy(update={"providers": (base.providers[0].model_copy(update={"pools": (pool,)}),)})
+    pool = base.providers[0].pools[0].but(labels=(*made, PoolLabel(name="ha-set")), **limits)
+    return base.but(providers=(base.providers[0].but(pools=(pool,)),))
 
 
 def view(*nodes: Node, images: tuple[str, ...] = ("controller", "compute"), **fields: Any) -> View:
