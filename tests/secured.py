@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodepool_lite.config.settings import ZooKeeperAuth, ZooKeeperTls
+from nodepool_lite.config.zookeeper import ZooKeeperAuth, ZooKeeperTls
 from nodepool_lite.store import _java
 from nodepool_lite.store.embedded import _free_port
 from tests.authority import Authority, Files

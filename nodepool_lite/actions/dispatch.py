@@ -14,7 +14,7 @@ from nodepool_lite.model.errors import (
     StoreUnavailableError,
     TryAgainLaterError,
 )
-from nodepool_lite.plan import actions
+from nodepool_lite.plan import actions, image_actions
 from nodepool_lite.plan.actions import Action
 
 Executor = Callable[[Context, Any], Outcome]
@@ -30,7 +30,7 @@ EXECUTORS: Mapping[type[Action], Executor] = MappingProxyType(
         actions.ForgetBackoff: records.forget_backoff,
         actions.ForgetNode: records.forget_node,
         actions.DropServer: records.drop_server,
-        actions.DropRequest: records.drop_request,
+        image_actions.DropRequest: records.drop_request,
         actions.MarkBooted: nodes.mark_booted,
         actions.ListServers: providers.list_servers,
         actions.SweepLeftovers: providers.sweep_leftovers,
@@ -42,16 +42,16 @@ EXECUTORS: Mapping[type[Action], Executor] = MappingProxyType(
         actions.DeleteAlien: nodes.delete_alien,
         actions.FailNode: nodes.fail,
         actions.Prepare: prepare.prepare,
-        actions.StartBuild: images.start_build,
-        actions.StartUpload: images.start_upload,
-        actions.FailBuild: removals.fail_build,
-        actions.RetireBuild: removals.retire_build,
-        actions.DeleteBuild: removals.delete_build,
-        actions.FailUpload: removals.fail_upload,
-        actions.RetireUpload: removals.retire_upload,
-        actions.DeleteUpload: removals.delete_upload,
+        image_actions.StartBuild: images.start_build,
+        image_actions.StartUpload: images.start_upload,
+        image_actions.FailBuild: removals.fail_build,
+        image_actions.RetireBuild: removals.retire_build,
+        image_actions.DeleteBuild: removals.delete_build,
+        image_actions.FailUpload: removals.fail_upload,
+        image_actions.RetireUpload: removals.retire_upload,
+        image_actions.DeleteUpload: removals.delete_upload,
         actions.ListImages: removals.list_images,
-        actions.DeleteAlienImage: removals.delete_alien_image,
+        image_actions.DeleteAlienImage: removals.delete_alien_image,
     }
 )
 """Every kind of action, and the one function that carries it out."""

@@ -22,9 +22,9 @@ from nodepool_lite.model.errors import (
 from nodepool_lite.model.image import Build, BuildState, ImageFile, Upload, UploadState
 from nodepool_lite.model.pool import Backoff, Request
 from nodepool_lite.plan import uploads
-from nodepool_lite.plan.actions import StartBuild, StartUpload
 from nodepool_lite.plan.backoff import BUILD_FIRST, BUILD_LIMIT, grown
 from nodepool_lite.plan.builds import upload_format
+from nodepool_lite.plan.image_actions import StartBuild, StartUpload
 from nodepool_lite.plan.view import View
 from nodepool_lite.store.base import Write
 

@@ -8,7 +8,6 @@ from nodepool_lite.model.lease import Lease
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff, Request
 from nodepool_lite.plan.actions import (
-    DropRequest,
     DropServer,
     EndLease,
     ForgetBackoff,
@@ -22,6 +21,7 @@ from nodepool_lite.plan.actions import (
     Retire,
     SignLease,
 )
+from nodepool_lite.plan.image_actions import DropRequest
 from nodepool_lite.service import leases
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from nodepool_lite.actions.context import DONE, Again, Context, Outcome
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
-from nodepool_lite.plan.actions import (
+from nodepool_lite.plan.actions import ListImages
+from nodepool_lite.plan.image_actions import (
     DeleteAlienImage,
     DeleteBuild,
     DeleteUpload,
     FailBuild,
     FailUpload,
-    ListImages,
     RetireBuild,
     RetireUpload,
 )

@@ -1,4 +1,4 @@
-"""What settings.py says in words about each section and key, read from its source: nothing of it costs at run time."""
+"""What the settings say in words about each section and key, read from its source: nothing of it costs at run time."""
 
 import ast
 import inspect
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from nodepool_lite.config import settings
+from nodepool_lite.config import settings, zookeeper
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Description:
 @cache
 def descriptions() -> Mapping[str, Description]:
     """Return the words about every section of the settings, by the class's name."""
-    source = Path(inspect.getfile(settings)).read_text(encoding="utf-8")
-    classes = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    sources = (Path(inspect.getfile(module)).read_text(encoding="utf-8") for module in (settings, zookeeper))
+    classes = (node for source in sources for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
     return {each.name: Description(ast.get_docstring(each) or "", _fields(each)) for each in classes}
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from nodepool_lite.config.settings import Config, Diskimage, Provider, ProviderImage, ZooKeeperTls
+from nodepool_lite.config.settings import Config, Diskimage, Provider, ProviderImage
+from nodepool_lite.config.zookeeper import ZooKeeperTls
 
 
 def absolute(path: Path, base: Path, environ: Mapping[str, str]) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from nodepool_lite.config.problem import Report
+from nodepool_lite.config.section import Section
 from nodepool_lite.config.settings import (
     CloudImage,
     Config,
@@ -11,7 +12,6 @@ from nodepool_lite.config.settings import (
     Provider,
     ProviderImage,
     ProviderPool,
-    Section,
 )
 from nodepool_lite.config.tree import Item
 

@@ -9,7 +9,8 @@ from msgspec import NODEFAULT, inspect
 from nodepool_lite.config.descriptions import descriptions
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.ignored import IGNORED
-from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.section import Section
+from nodepool_lite.config.settings import Config
 from nodepool_lite.config.shapes import Shape, sections, shapes, unmarked
 
 TARGET = Path("docs/reference/config.md")

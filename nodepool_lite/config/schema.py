@@ -6,7 +6,8 @@ from msgspec import NODEFAULT, inspect, to_builtins
 
 from nodepool_lite.config.descriptions import Description, descriptions
 from nodepool_lite.config.ignored import IGNORED
-from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.section import Section
+from nodepool_lite.config.settings import Config
 from nodepool_lite.config.shapes import Shape, sections, shapes, unmarked
 
 _VARIABLE = r"%\(NODEPOOL_[A-Za-z0-9_]*\)"

@@ -3,17 +3,15 @@
 All durations are seconds, RAM is MiB, disk is GiB. Values are frozen; a reload makes a new Config.
 """
 
-import hashlib
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, field, json, to_builtins
+from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
+from nodepool_lite.config.section import Section
 from nodepool_lite.config.texts import (
-    Chroot,
     Command,
     Count,
     Directories,
@@ -21,7 +19,6 @@ from nodepool_lite.config.texts import (
     Element,
     FileName,
     Format,
-    Host,
     Line,
     Location,
     Name,
@@ -30,65 +27,7 @@ from nodepool_lite.config.texts import (
     User,
     Variable,
 )
-from nodepool_lite.model.value import Frozen
-
-
-def kebab(name: str) -> str:
-    """Return the key as it is written in the file: `min_ready` is `min-ready`."""
-    return name.replace("_", "-")
-
-
-class Section(Frozen, dict=True):
-    """A mapping of the file. Unknown keys are errors."""
-
-    def plain(self) -> dict[str, Any]:
-        """Return all settings in this section as JSON knows them."""
-        found: dict[str, Any] = to_builtins(self, enc_hook=str)
-        return found
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """A short hash of all settings in this section."""
-        return hashlib.sha256(json.encode(self, enc_hook=str)).hexdigest()[:16]
-
-
-class ZooKeeperServer(Section):
-    """One member of the ensemble."""
-
-    host: Host
-    """Name or address of the server."""
-    port: Port = 2181
-    """Its client port."""
-    chroot: Chroot = ""
-    """A path to keep everything below, so that several pools can share an ensemble; the same for all servers."""
-
-
-class ZooKeeperTls(Section):
-    """How connections to the servers of `zookeeper-servers` are encrypted; without it they are not."""
-
-    ca: Location
-    """PEM file of the authority, or authorities, that sign the servers' certificates. No other is trusted."""
-    cert: Location | None = None
-    """PEM file with our own certificate, for servers that ask for one."""
-    key: Location | None = None
-    """PEM file with its private key, without a passphrase; by default it is in the file of `cert`."""
-    check_hostname: bool = True
-    """Whether a server's certificate must be for the name, or the address, that `zookeeper-servers` gives."""
-
-
-class ZooKeeperAuth(Section):
-    """Who the pool is to the servers of `zookeeper-servers`. With it, nobody else may read or change its records."""
-
-    scheme: Literal["digest", "sasl"] = "digest"
-    """`digest` sends user and password to any server; `sasl` (DIGEST-MD5) proves the password to one that knows it."""
-    username: Name
-    """The user; with `sasl`, one that the servers know."""
-    password: Annotated[str, Meta(min_length=1)]
-    """The password; best in the file that `$NODEPOOL_LITE_SECURE` names."""
-
-    def __repr__(self) -> str:
-        """What a log or a traceback may show: not the password."""
-        return f"{type(self).__name__}(scheme={self.scheme!r}, username={self.username!r})"
+from nodepool_lite.config.zookeeper import ZooKeeperAuth, ZooKeeperServer, ZooKeeperTls
 
 
 class Diskimage(Section):

@@ -7,7 +7,8 @@ from typing import Any, cast
 from msgspec import NODEFAULT, Struct, inspect
 
 from nodepool_lite.config.duration import seconds
-from nodepool_lite.config.settings import Config, Section, kebab
+from nodepool_lite.config.section import Section, kebab
+from nodepool_lite.config.settings import Config
 from nodepool_lite.config.texts import READ, split
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from nodepool_lite.config import emit
 from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.secrets import MASK, is_secret
-from nodepool_lite.config.settings import Config, Label, PoolLabel, Section
+from nodepool_lite.config.section import Section
+from nodepool_lite.config.settings import Config, Label, PoolLabel
 from nodepool_lite.config.shapes import shapes
 
 

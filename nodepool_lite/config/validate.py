@@ -5,7 +5,8 @@ from typing import Any
 
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
-from nodepool_lite.config.settings import Config, Section
+from nodepool_lite.config.section import Section
+from nodepool_lite.config.settings import Config
 from nodepool_lite.config.shapes import Shape, shapes
 from nodepool_lite.config.tree import Item, scalar_value
 from nodepool_lite.config.values import Wrong, WrongValuesError, read

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec import NODEFAULT, Struct, inspect
 
-from nodepool_lite.config.settings import Section
+from nodepool_lite.config.section import Section
 from nodepool_lite.config.shapes import shapes, unmarked
 from nodepool_lite.config.texts import CHECK, PATTERNS, READ
 

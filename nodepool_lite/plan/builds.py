@@ -9,8 +9,9 @@ from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.model.image import Build, BuildState
 from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Backoff, Member, Request, RequestKind
-from nodepool_lite.plan.actions import Action, DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
+from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.generation import CACHED
+from nodepool_lite.plan.image_actions import DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
 from nodepool_lite.plan.same import Same
 from nodepool_lite.plan.view import View
 

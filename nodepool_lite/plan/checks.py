@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from nodepool_lite.clouds.driver import Image, Server, ServerState
 from nodepool_lite.model.image import Upload
 from nodepool_lite.model.node import Node, NodeState
-from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages, SweepLeftovers
+from nodepool_lite.plan.actions import CheckNode, DeleteAlien, ListImages, SweepLeftovers
+from nodepool_lite.plan.image_actions import DeleteAlienImage
 from nodepool_lite.plan.schedule import next_time
 from nodepool_lite.plan.view import View
 from nodepool_lite.store.base import Snapshot

@@ -7,8 +7,9 @@ from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Request, RequestKind
-from nodepool_lite.plan.actions import Action, DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
+from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.builds import KEEP_READY, is_abandoned, upload_format, uses
+from nodepool_lite.plan.image_actions import DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
 from nodepool_lite.plan.view import View
 
 SETTLE = 60.0

@@ -5,7 +5,7 @@ from typing import Any
 from kazoo.security import OPEN_ACL_UNSAFE, make_acl, make_digest_acl_credential
 from msgspec import Struct
 
-from nodepool_lite.config.settings import ZooKeeperAuth, ZooKeeperTls
+from nodepool_lite.config.zookeeper import ZooKeeperAuth, ZooKeeperTls
 
 
 class Access(Struct, frozen=True):

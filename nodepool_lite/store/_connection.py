@@ -20,7 +20,7 @@ from kazoo.protocol.connection import CLOSE_RESPONSE, DELETED_EVENT, ConnectionH
 from kazoo.protocol.serialization import SASL, Watch
 from kazoo.protocol.states import KeeperState
 
-from nodepool_lite.config.settings import ZooKeeperAuth, ZooKeeperTls
+from nodepool_lite.config.zookeeper import ZooKeeperAuth, ZooKeeperTls
 from nodepool_lite.model.errors import NodepoolError
 from nodepool_lite.store import _tls
 from nodepool_lite.store._access import Access

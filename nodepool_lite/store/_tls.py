@@ -4,7 +4,7 @@ import errno
 import ssl
 from pathlib import Path
 
-from nodepool_lite.config.settings import ZooKeeperTls
+from nodepool_lite.config.zookeeper import ZooKeeperTls
 from nodepool_lite.model.errors import ConfigError, NodepoolError, StoreUnavailableError
 
 _NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64

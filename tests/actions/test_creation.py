@@ -4,7 +4,8 @@ import pytest
 
 from nodepool_lite.model.errors import TryAgainLaterError
 from nodepool_lite.model.node import NodeState
-from nodepool_lite.plan.actions import CreateServer, ListImages, ListServers, StartBuild, StartUpload
+from nodepool_lite.plan.actions import CreateServer, ListImages, ListServers
+from nodepool_lite.plan.image_actions import StartBuild, StartUpload
 from nodepool_lite.service.nodes import delete
 from nodepool_lite.testing import LABEL, PROVIDER
 from tests.actions.conftest import MakeWorld

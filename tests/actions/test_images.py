@@ -9,7 +9,7 @@ from nodepool_lite.actions.removals import fail_build
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.node import NodeState
-from nodepool_lite.plan.actions import FailBuild
+from nodepool_lite.plan.image_actions import FailBuild
 from nodepool_lite.service import images
 from nodepool_lite.testing import LABEL, make_build
 from tests.actions.conftest import MakeWorld

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodepool_lite.config.secrets import MASK, masked, secrets_of
-from nodepool_lite.config.settings import Diskimage, ZooKeeperAuth
+from nodepool_lite.config.settings import Diskimage
+from nodepool_lite.config.zookeeper import ZooKeeperAuth
 from nodepool_lite.testing import make_config
 
 

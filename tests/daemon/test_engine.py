@@ -13,7 +13,8 @@ from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
-from nodepool_lite.plan.actions import Action, CreateServer, ListImages, ListServers, StartBuild, StartUpload
+from nodepool_lite.plan.actions import Action, CreateServer, ListImages, ListServers
+from nodepool_lite.plan.image_actions import StartBuild, StartUpload
 from nodepool_lite.testing import PROVIDER, make_config, make_lease, make_waiter
 from tests.simulation.tripwire import Wired
 from tests.world import HeldWorkers, World

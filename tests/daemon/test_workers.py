@@ -8,7 +8,8 @@ import pytest
 
 from nodepool_lite.actions.context import DONE, Outcome
 from nodepool_lite.daemon.workers import ThreadWorkers
-from nodepool_lite.plan.actions import Action, CreateServer, ListServers, StartBuild, TestLogin
+from nodepool_lite.plan.actions import Action, CreateServer, ListServers, TestLogin
+from nodepool_lite.plan.image_actions import StartBuild
 
 LOGIN = TestLogin(at=0, node="0000000001", version=0)
 LIST = ListServers(at=0, provider="local")

@@ -8,7 +8,7 @@ from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.model.pool import Member, Request, RequestKind
-from nodepool_lite.plan.actions import DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
+from nodepool_lite.plan.image_actions import DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
 from nodepool_lite.plan.view import View
 from nodepool_lite.testing import LABEL, NOW, PROVIDER, make_build, make_config, make_node, make_upload
 from tests.plan.views import HOST, LATER, make_backoff, make_view, planned

@@ -9,8 +9,9 @@ import pytest
 from nodepool_lite.clouds.driver import Image, ServerState
 from nodepool_lite.model.image import UploadState
 from nodepool_lite.model.node import Node, NodeState
-from nodepool_lite.plan.actions import CheckNode, DeleteAlien, DeleteAlienImage, ListImages
+from nodepool_lite.plan.actions import CheckNode, DeleteAlien, ListImages
 from nodepool_lite.plan.checks import GRACE
+from nodepool_lite.plan.image_actions import DeleteAlienImage
 from nodepool_lite.plan.schedule import next_time
 from nodepool_lite.plan.view import DELETE_PATIENCE, CloudView, View
 from nodepool_lite.testing import LABEL, NOW, PROVIDER, make_config, make_node, make_upload, numbered

@@ -2,7 +2,8 @@
 
 from nodepool_lite.model.image import BuildState
 from nodepool_lite.model.pool import Backoff
-from nodepool_lite.plan.actions import DeleteBuild, ForgetBackoff
+from nodepool_lite.plan.actions import ForgetBackoff
+from nodepool_lite.plan.image_actions import DeleteBuild
 from nodepool_lite.plan.plan import plan
 from nodepool_lite.plan.view import View
 from nodepool_lite.store.base import Snapshot

@@ -10,7 +10,7 @@ from nodepool_lite.model.image import Build, ImageFile, UploadState
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.model.pool import Member, Request, RequestKind
 from nodepool_lite.plan import uploads
-from nodepool_lite.plan.actions import DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
+from nodepool_lite.plan.image_actions import DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
 from nodepool_lite.plan.view import CloudView, View
 from nodepool_lite.testing import LABEL, NOW, PROVIDER, make_build, make_config, make_node, make_upload
 from tests.plan.views import make_backoff, make_view, planned

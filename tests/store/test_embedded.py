@@ -15,7 +15,8 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 
-from nodepool_lite.config.settings import Config, ZooKeeperServer
+from nodepool_lite.config.settings import Config
+from nodepool_lite.config.zookeeper import ZooKeeperServer
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.store._locks import LockFile, is_held
 from nodepool_lite.store._place import Place

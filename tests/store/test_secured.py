@@ -10,7 +10,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 from kazoo.security import ACL, OPEN_ACL_UNSAFE
 
-from nodepool_lite.config.settings import ZooKeeperTls
+from nodepool_lite.config.zookeeper import ZooKeeperTls
 from nodepool_lite.model.errors import ConfigError, NodepoolError, StoreUnavailableError
 from nodepool_lite.model.pool import Leader
 from nodepool_lite.store._access import OPEN, Access

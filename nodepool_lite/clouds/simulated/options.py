@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from nodepool_lite.config.settings import Section
+from nodepool_lite.config.section import Section
 from nodepool_lite.config.values import WrongValuesError, read
 from nodepool_lite.model.errors import BadRequestError
 
