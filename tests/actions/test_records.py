@@ -8,7 +8,7 @@ from nodepool_lite.actions.context import DONE
 from nodepool_lite.actions.dispatch import EXECUTORS, carry_out
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import NodeState
-from nodepool_lite.plan import actions
+from nodepool_lite.plan import actions, image_actions
 from nodepool_lite.plan.actions import Action, EndLease, FailNode, Retire
 from nodepool_lite.service import leases, nodes
 from nodepool_lite.service.grab import Wish, grab_now
@@ -27,7 +27,11 @@ def world(make_world: MakeWorld) -> World:
 
 def test_every_action_has_an_executor() -> None:
     """And only those that can be planned."""
-    kinds = {each for each in vars(actions).values() if isinstance(each, type) and issubclass(each, Action)}
+    kinds = {
+        each
+        for each in (vars(actions) | vars(image_actions)).values()
+        if isinstance(each, type) and issubclass(each, Action)
+    }
     assert {each for each in kinds if not each.__name__.endswith("Action")} == set(EXECUTORS)
 
 
