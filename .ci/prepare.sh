@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Sourced by ./quickstart and ./run-tests: what they both need to install, and how.
 
+# Commands are started often: to compile them each time takes longer than they do.
+unset PYTHONDONTWRITEBYTECODE
+
 say() { printf '%s\n' "==> $*" >&2; }
 die() { printf '%s\n' "error: $*" >&2; exit 1; }
 
