@@ -20,19 +20,25 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import TypeAlias
 
 from benchmarks.common import table, wait
 from benchmarks.scale.lite import lite
 from nodepool_lite.config.load import load_or_raise
+from nodepool_lite.config.settings import Config
 from nodepool_lite.model.clock import SystemClock
+from nodepool_lite.model.errors import NodepoolError
+from nodepool_lite.model.lease import Lease
 from nodepool_lite.service.grab import Wish, grab_now
 from nodepool_lite.service.leases import release
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 from tests.zookeeper import open_zookeeper
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 PROCESSES = 5
 LABEL = "fake"
+Answers: TypeAlias = "multiprocessing.SimpleQueue[list[float] | str]"
+"""What each process has to say: how many seconds each grab took, or what went wrong."""
 
 
 def main() -> None:
@@ -71,7 +77,7 @@ def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float) ->
     """Return what `grabs` grabs by so many clients took, each after a random pause of `every` seconds on average."""
     processes = min(PROCESSES, clients)
     start = multiprocessing.Barrier(processes)
-    answers: multiprocessing.SimpleQueue[list[float]] = multiprocessing.SimpleQueue()
+    answers: Answers = multiprocessing.SimpleQueue()
     crowd = [
         multiprocessing.Process(
             target=_clients, args=(place, (clients // processes, grabs // clients, every), start, answers)
@@ -80,19 +86,17 @@ def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float) ->
     ]
     for process in crowd:
         process.start()
-    took = [seconds for _ in crowd for seconds in answers.get()]
+    found = [answers.get() for _ in crowd]
     for process in crowd:
         process.join()
-    return took
+    failures = [each for each in found if isinstance(each, str)]
+    if failures:
+        raise RuntimeError(failures[0])
+    return [seconds for each in found for seconds in each if isinstance(seconds, float)]
 
 
-def _clients(
-    place: tuple[Path, str],
-    crowd: tuple[int, int, float],
-    start: Barrier,
-    answers: "multiprocessing.SimpleQueue[list[float]]",
-) -> None:
-    """Be so many of the clients, each of which grabs so often with such a pause."""
+def _clients(place: tuple[Path, str], crowd: tuple[int, int, float], start: Barrier, answers: Answers) -> None:
+    """Be so many of the clients, each of which grabs so often with such a pause; answer with what that took, or why."""
     clients, grabs, every = crowd
     path, hosts = place
     config = load_or_raise(path, {})
@@ -105,11 +109,8 @@ def _clients(
         took = []
         for _ in range(grabs):
             time.sleep(random.uniform(0, 2 * every))
-            began = time.perf_counter()
-            lease = grab_now(store, config, SystemClock(), Wish(LABEL, "benchmark", lifetime=3600))
-            took.append(time.perf_counter() - began)
-            if lease is None:
-                raise RuntimeError("no node was ready: keep more of them with --ready")
+            seconds, lease = _warm(store, config)
+            took.append(seconds)
             release(store, lease.id, "benchmark", time.time())
         store.close()
         return took
@@ -119,7 +120,22 @@ def _clients(
         ready.wait()
         start.wait()
         ready.wait()
-        answers.put([seconds for each in working for seconds in each.result()])
+        try:
+            answers.put([seconds for each in working for seconds in each.result()])
+        except NodepoolError as error:
+            answers.put(str(error))
+
+
+def _warm(store: ZooKeeperStore, config: Config) -> tuple[float, Lease]:
+    """Take a node that is ready; return how long that took, without waiting until one was."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        began = time.perf_counter()
+        lease = grab_now(store, config, SystemClock(), Wish(LABEL, "benchmark", lifetime=3600))
+        if lease is not None:
+            return time.perf_counter() - began, lease
+        time.sleep(0.1)
+    raise NodepoolError(f"no node was ready within {PATIENCE:g} s: keep more of them with --ready")
 
 
 if __name__ == "__main__":
