@@ -60,8 +60,8 @@ def _needs(ctx: Context, provider: Provider, driver: Driver, quota: Quota) -> Ma
                 needs[label.name] = driver.need(pool, label)
             except BadRequestError as error:
                 wrong[label.name] = str(error)
-        for label in (each for each in pool.labels if each.is_set):
-            limits = Quota() if pool.ignore_provider_quota else quota
+        limits = Quota() if pool.ignore_provider_quota else quota
+        for label in (each for each in pool.labels if each.name not in wrong):
             if why := _wrong_with_set(ctx, provider, _Look(needs, wrong, limits), label.name):
                 wrong[label.name] = why
         for label in pool.labels:
@@ -86,11 +86,14 @@ class _Look:
 def _wrong_with_set(ctx: Context, provider: Provider, seen: _Look, name: str) -> str:
     """Return why a node set cannot be made: for one of its labels, or because the quota is too small for one set."""
     label = ctx.config().label(name)
-    members = label.members if label is not None else ()
+    if label is None or label.size == 1:
+        return ""
+    members = label.members or (name,) * label.size
     for member in members:
         if member in seen.wrong:
             return f"{member}, of which it is made: {seen.wrong[member]}"
-    return never_fits(seen.quota, provider.name, [seen.needs[member] for member in members])
+    known = [seen.needs[member] for member in members if member in seen.needs]  # a reload may have added one just now
+    return never_fits(seen.quota, provider.name, known)
 
 
 def _impossible(ctx: Context, provider: Provider, pool: str, label: str, reason: str) -> None:

@@ -1,12 +1,17 @@
 """Node sets of several labels: what each is made of, and whether the pools that offer one can make it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from nodepool_lite.config.problem import Report, did_you_mean
+from nodepool_lite.config.settings import PoolLabel
+from nodepool_lite.config.texts import LARGEST_SET
 from nodepool_lite.config.tree import Item
 
-_LIMITS = (("max-cores", "cores", "cores"), ("max-ram", "min-ram", "MiB of RAM"))
-"""A limit of a pool, the setting of a label that counts towards it, and what that is."""
+_DIGITS = 18
+"""More than any number has that can be meant."""
+
+
+_YES = frozenset({"true", "yes", "on"})
 
 
 def check_sets(root: Item, report: Report) -> None:
@@ -16,6 +21,7 @@ def check_sets(root: Item, report: Report) -> None:
         nodeset = label.get("nodeset")
         if nodeset is not None:
             _label(label, nodeset, labels, report)
+        if nodeset is not None or size(label) > 1:
             for provider in root.each("providers"):
                 for pool in provider.each("pools"):
                     _pool(pool, label, labels, report)
@@ -30,7 +36,8 @@ def size(label: Item) -> int:
 
 def number(item: Item | None) -> int | None:
     """Return the whole number that an item is; None for anything else."""
-    return int(item.text) if item is not None and item.text is not None and item.text.isdecimal() else None
+    text = "" if item is None or item.text is None else item.text
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else None
 
 
 def _members(label: Item) -> Iterator[tuple[str, int]]:
@@ -48,6 +55,9 @@ def _label(label: Item, nodeset: Item, labels: dict[str, Item], report: Report) 
     if nodeset.empty or nodeset.items == ():
         hint = "list labels, each with a `count`, or leave the key out"
         report.error(nodeset.key_at or nodeset.at, f"the nodeset of `{name}` is empty", hint)
+    if size(label) > LARGEST_SET:
+        message = f"a set of `{name}` has {size(label)} machines, more than {LARGEST_SET}"
+        report.error(nodeset.key_at or nodeset.at, message, "lower the counts")
     for member in label.each("nodeset"):
         wanted = member.get("label")
         if wanted is not None and wanted.text is not None:
@@ -74,6 +84,9 @@ def _pool(pool: Item, label: Item, labels: Collection[str], report: Report) -> N
     offered = made.get(name)
     if offered is None:
         return
+    if label.get("nodeset") is None:
+        _room(pool, label, made, report)
+        return
     for key, value in (offered.entries or {}).items():
         if key != "name":
             hint = "leave it out: each machine is made as the pool's entry of its own label says"
@@ -89,16 +102,28 @@ def _pool(pool: Item, label: Item, labels: Collection[str], report: Report) -> N
 def _room(pool: Item, label: Item, made: dict[str, Item], report: Report) -> None:
     """Report a limit of the pool within which no set can ever be made."""
     name = label.word("name")
-    needs = [("max-servers", "servers", size(label))]
-    for limit, key, what in _LIMITS:
-        parts = [(number(made[each].get(key)), count) for each, count in _members(label) if each in made]
-        needs.append((limit, what, sum(amount * count for amount, count in parts if amount is not None)))
+    members = _members(label) if label.get("nodeset") is not None else [(name, size(label))]
+    machines = [(made[each], count) for each, count in members if each in made]
+    with_volume = [(each, count) for each, count in machines if each.word("boot-from-volume").lower() in _YES]
+    needs = (
+        ("max-servers", "servers", size(label)),
+        ("max-cores", "cores", _sum(machines, "cores", 1)),
+        ("max-ram", "MiB of RAM", _sum(machines, "min-ram", 0)),
+        ("max-volumes", "volumes", sum(count for _each, count in with_volume)),
+        ("max-volume-gb", "GiB of volumes", _sum(with_volume, "volume-size", PoolLabel(name=name).volume_size)),
+    )
     for limit, what, need in needs:
         allowed = number(pool.get(limit))
         if allowed is not None and need > allowed:
             message = f"a set of `{name}` needs {need} {what}, and `{limit}` of this pool is {allowed}"
             hint = f"raise `{limit}`, or take `{name}` out of this pool"
             report.error(pool.place(limit), message, hint)
+
+
+def _sum(machines: Iterable[tuple[Item, int]], key: str, default: int) -> int:
+    """Return how much of something they take together, at least: what is not said counts as the default."""
+    amounts = ((number(each.get(key)), count) for each, count in machines)
+    return sum((default if amount is None else amount) * count for amount, count in amounts)
 
 
 def _named(names: Collection[str]) -> str:

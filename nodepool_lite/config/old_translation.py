@@ -78,6 +78,10 @@ class Translation:
         if "min-ready" not in entries:
             self._report.notice(label.at, f"`min-ready` of the label `{name}` is 2, this dialect's default")
             entries["min-ready"] = Item(label.at, label.at, text="2")
+        if "nodeset" in entries:
+            hint = "write the file in the native form: `nodepool-lite config convert` does it for you"
+            self._report.error(label.place("nodeset"), "`nodeset` is no key of this dialect", hint)
+            return None
         image, providers = entries.pop("image", None), entries.pop("providers", None)
         for key, value in (("image", image), ("providers", providers)):
             if value is None:

@@ -17,6 +17,7 @@ from nodepool_lite.config.texts import (
     Directories,
     Duration,
     Element,
+    Few,
     FileName,
     Format,
     Line,
@@ -24,6 +25,7 @@ from nodepool_lite.config.texts import (
     Name,
     Port,
     Positive,
+    Some,
     User,
     Variable,
 )
@@ -66,7 +68,7 @@ class NodesetMember(Section):
 
     label: Name
     """A label, which is no node set itself: a machine is made as the provider's pool says of that label."""
-    count: Positive = 1
+    count: Some = 1
     """How many of them a set has."""
 
 
@@ -89,7 +91,7 @@ class Label(Section):
     """File name of the script that tells whether a node works, like `ready-script`; by default the one it names."""
     verify_timeout: Duration = 120.0
     """A verify-script that runs longer has failed."""
-    subnodes: Count = 0
+    subnodes: Few = 0
     """How many sub-nodes belong to each node; they are made and handed out together."""
     nodeset: tuple[NodesetMember, ...] = ()
     """Instead of `subnodes`: machines of several labels, made and handed out together; the first is the primary."""
@@ -102,7 +104,7 @@ class Label(Section):
     @property
     def size(self) -> int:
         """How many machines are handed out together."""
-        return len(self.members) or 1 + self.subnodes
+        return sum(member.count for member in self.nodeset) or 1 + self.subnodes
 
 
 class ProviderImage(Section):

@@ -24,6 +24,10 @@ MOST = 10**9
 """More than anybody has of anything that is counted here."""
 Count = Annotated[int, Meta(ge=0, le=MOST)]
 Positive = Annotated[int, Meta(ge=1, le=MOST)]
+LARGEST_SET = 1000
+"""Machines that belong together, at most."""
+Few = Annotated[int, Meta(ge=0, le=LARGEST_SET)]
+Some = Annotated[int, Meta(ge=1, le=LARGEST_SET)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 

@@ -145,7 +145,7 @@ def _boolean(_: inspect.Type, given: Any) -> bool:
 
 
 def _whole(info: Any, given: Any) -> int:
-    text = isinstance(given, str) and given.strip().removeprefix("-").removeprefix("+").isdecimal()
+    text = isinstance(given, str) and re.fullmatch(r"[+-]?[0-9]+", given.strip()) is not None
     _must(text or (_is_number(given) and math.isfinite(given) and given == int(given)), "a whole number")
     _must(not text or len(given) < _DIGITS, "a smaller whole number")
     found = int(given)

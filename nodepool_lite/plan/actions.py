@@ -291,6 +291,3 @@ class DeleteAlien(ProviderAction):
     def key(self) -> str:
         """One action per server at a time."""
         return f"server/{self.provider}/{self.server}"
-
-
-# --- images -------------------------------------------------------------------------------------------

@@ -141,6 +141,8 @@ def _over_limit(source: Source, taken: Mapping[str, int], more: Mapping[str, int
         ("max-volume-gb", pool.max_volume_gb, "gigabytes"),
     )
     for name, limit, key in limits:
+        if limit is not None and more[key] > limit:
+            return f"it needs {more[key]} {key}, and {name} of {source.provider.name} is {limit}: raise it"
         if limit is not None and more[key] and taken[key] + more[key] > limit:
             return f"{name} of {source.provider.name} is reached ({taken[key]} of {limit} in use)"
     return ""

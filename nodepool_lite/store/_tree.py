@@ -100,6 +100,7 @@ def _reason(error: ValueError) -> str:
     said = str(error)
     if isinstance(error, DecodeError):
         what, _, where = said.partition(" - at `$.")
+        what = what.partition(" value '")[0]
         said = f"`{where}: {what}" if where else said
     return "".join(char if char.isprintable() else "?" for char in said)[:_LONGEST]
 

@@ -103,6 +103,17 @@ def test_what_is_shown_of_a_set_loads_again(write: Write) -> None:
             "max-cores: 13",
             "15:20: a set of `ha-set` needs 14 cores, and `max-cores` of this pool is 13",
         ),
+        ("count: 3", "count: 1001", "7:42: `count`: expected at most 1000, not `1001`"),
+        ("count: 3", "count: 1000", "7:5: a set of `ha-set` has 1001 machines, more than 1000; lower the counts"),
+        ("count: 3", f"count: {'9' * 4400}", "7:42: `count`: expected a smaller whole number"),
+        ("count: 3", 'count: "-+3"', "7:42: `count`: expected a whole number, not `-+3`"),
+        ("subnodes: 1", "subnodes: 1001", "9:15: `subnodes`: expected at most 1000"),
+        ("subnodes: 1", "subnodes: 8", "14:22: a set of `pair` needs 9 servers, and `max-servers` of this pool is 8"),
+        (
+            "max-servers: 8",
+            "max-cores: 1",
+            "14:20: a set of `pair` needs 2 cores, and `max-cores` of this pool is 1",
+        ),
         ("max-ram: 9000", "max-ram: 7000", "16:18: a set of `ha-set` needs 7168 MiB of RAM, and `max-ram` of this"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from nodepool_lite.config.settings import Config, Label, NodesetMember
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
-from nodepool_lite.service import leases
+from nodepool_lite.service import leases, nodes
 from nodepool_lite.service.grab import Wish, grab_now
 from nodepool_lite.service.status import status
 from nodepool_lite.testing import make_config
@@ -86,10 +86,12 @@ def test_a_set_is_grabbed_and_given_back_whole(world: World) -> None:
     assert not set(lease.nodes) & set(world.records.nodes)
 
 
-def test_deleting_one_machine_of_a_set_leads_to_another_set(world: World) -> None:
-    """What is left of the first goes too."""
+@pytest.mark.parametrize("which", [0, 4])
+def test_deleting_one_machine_of_a_set_leads_to_another_set(world: World, which: int) -> None:
+    """What is left of the first goes too, whether it was the primary or not."""
     before = members(world)
-    world.store.update(before[0].to(NodeState.DELETING, world.clock.now(), "by a test"))
+    gone = nodes.delete(world.store, before[which].id, who="bob", now=world.clock.now())
+    assert set(gone) == {node.id for node in before}
     world.run(120)
     assert len(members(world)) == 6
     assert not {node.id for node in before} & set(world.records.nodes)

@@ -101,6 +101,7 @@ def _data(lease: Lease, nodes: list[Node]) -> dict[str, Any]:
                 "id": node.id,
                 "hostname": node.hostname,
                 "role": node.role,
+                "set": node.set_id,
                 "label": node.made_as,
                 "provider": node.provider,
                 "username": node.username,

@@ -55,7 +55,14 @@ def command(app: App, name: str, *, output_format: str) -> None:
         data["attributes"] = dict(_attributes(app, thing))
     if machines:
         data["machines"] = [
-            {"id": each.id, "label": each.made_as, "role": each.role, "state": each.state.value} for each in machines
+            {
+                "id": each.id,
+                "set": each.set_id,
+                "label": each.made_as,
+                "role": each.role,
+                "state": each.state.value,
+            }
+            for each in machines
         ]
     click.echo(to_json(data) if output_format == "json" else to_yaml(data), nl=False)
 

@@ -11,6 +11,7 @@ from nodepool_lite.cli.failures import note, signals_raise
 from nodepool_lite.cli.lazy import Exemplary
 from nodepool_lite.cli.listing import FORMATS, Column, Shape, render
 from nodepool_lite.cli.options import duration, format_option
+from nodepool_lite.config.settings import Config
 from nodepool_lite.model.node import Node
 from nodepool_lite.service.grab_each import Taken, grab_each
 
@@ -68,18 +69,25 @@ def command(
     public_key: Path | None,
     output_format: str,
 ) -> int:
-    """Take one node of each LABEL (of every label, without any) and print a table with how to log in to each.
+    """Take one node of each LABEL and print a table with how to log in to each.
 
+    Without any, of every label but those that are machines of node sets.
     All are asked for at once. What does not come within --wait is told in its line, and the exit status is 4.
     """
     from nodepool_lite.cli.taking import read_public_key  # noqa: PLC0415 - completion does without
     from nodepool_lite.service.grab import Wish  # noqa: PLC0415
 
     key = None if public_key is None else read_public_key(public_key)
-    names = dict.fromkeys(labels) or {label.name: None for label in app.config.labels}
+    names = dict.fromkeys(labels) or _everything(app.config)
     wishes = [Wish(name, app.who, 1, lifetime, reason, wait, key) for name in names]
     with signals_raise(), app.store(watch=True) as store:
         taken = grab_each(store, app.config, app.clock, wishes, note)
         nodes = store.snapshot().nodes
     click.echo(render(taken, columns(nodes), Shape(output_format)), nl=False)
     return 0 if all(each.lease for each in taken) else WAITED_IN_VAIN
+
+
+def _everything(config: Config) -> dict[str, None]:
+    """Return every label that users ask for by itself."""
+    parts = {member.label for label in config.labels for member in label.nodeset}
+    return {label.name: None for label in config.labels if label.name not in parts}
