@@ -1,7 +1,8 @@
 """A head start for the first server of many: who waits for one of them does not wait for all.
 
 Servers that are made side by side take from each other. So when many are asked for at once and none was being made
-before, one goes ahead; the others follow when it runs, or after a moment in any case.
+before, one goes ahead; the others follow when it runs, or after a moment in any case. Where that moment was too short
+for one to run, servers take so long that it matters no more, and nobody goes ahead again.
 """
 
 import threading
@@ -9,15 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-HEAD_START = 3.0
-"""Seconds; where servers take much longer than that to build, it does not matter."""
+HEAD_START = 6.0
+"""Seconds."""
 
 
 class Burst:
     """Whoever asks for a server does so within `turn`. Thread-safe."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, head_start: float = HEAD_START) -> None:
         self._now = monotonic
+        self._head_start = head_start
+        self._in_vain = False
         self._condition = threading.Condition()
         self._asking = 0
         """Callers that wait or ask."""
@@ -32,14 +35,14 @@ class Burst:
     def begins(self) -> bool:
         """Whether one server is ahead of others, and all wait for it."""
         with self._condition:
-            return not self._over and self._now() < self._began + HEAD_START
+            return not self._over and self._now() < self._began + self._head_start
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait until the next server may be asked for, and ask in this block."""
         with self._condition:
-            is_over = self._over or self._now() >= self._began + HEAD_START
-            if is_over and not self._asking and not self._starting:
+            is_over = self._over or self._now() >= self._began + self._head_start
+            if is_over and not self._asking and not self._starting and not self._in_vain:
                 self._over, self._turns, self._began = False, 0, self._now()
             self._asking += 1
             self._turns += 1
@@ -60,6 +63,7 @@ class Burst:
                 self._condition.notify_all()
 
     def _wait(self) -> None:
-        while not self._over and (left := self._began + HEAD_START - self._now()) > 0:
+        while not self._over and (left := self._began + self._head_start - self._now()) > 0:
             self._condition.wait(left)
+        self._in_vain = self._in_vain or not self._over
         self._over = True
