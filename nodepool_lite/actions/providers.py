@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nodepool_lite.actions.context import DONE, Context, Outcome
 from nodepool_lite.actions.failures import backoff_write, paced
 from nodepool_lite.clouds.driver import Driver, Need, Quota
-from nodepool_lite.config.settings import Provider
+from nodepool_lite.config.settings import Provider, ProviderPool
 from nodepool_lite.model.errors import BadRequestError, CloudError
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import ListServers, SweepLeftovers
@@ -62,7 +62,7 @@ def _needs(ctx: Context, provider: Provider, driver: Driver, quota: Quota) -> Ma
                 wrong[label.name] = str(error)
         limits = Quota() if pool.ignore_provider_quota else quota
         for label in (each for each in pool.labels if each.name not in wrong):
-            if why := _wrong_with_set(ctx, provider, _Look(needs, wrong, limits), label.name):
+            if why := _wrong_with_set(ctx, provider, _Look(pool, needs, wrong, limits), label.name):
                 wrong[label.name] = why
         for label in pool.labels:
             if label.name in wrong:
@@ -77,6 +77,7 @@ def _needs(ctx: Context, provider: Provider, driver: Driver, quota: Quota) -> Ma
 class _Look:
     """What was seen of one pool."""
 
+    pool: ProviderPool
     needs: Mapping[str, Need]
     wrong: Mapping[str, str]
     """Label -> why it cannot be made."""
@@ -88,11 +89,11 @@ def _wrong_with_set(ctx: Context, provider: Provider, seen: _Look, name: str) ->
     label = ctx.config().label(name)
     if label is None or label.size == 1:
         return ""
-    members = label.members or (name,) * label.size
+    members = [each.name for each in seen.pool.machines(label)]
     for member in members:
         if member in seen.wrong:
             return f"{member}, of which it is made: {seen.wrong[member]}"
-    known = [seen.needs[member] for member in members if member in seen.needs]  # a reload may have added one just now
+    known = [seen.needs[member] for member in members if member in seen.needs]  # a reload may have made one a label
     return never_fits(seen.quota, provider.name, known)
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from nodepool_lite.config.check_sets import check_sets, number, size
 from nodepool_lite.config.problem import Report, did_you_mean
+from nodepool_lite.config.texts import is_true
 from nodepool_lite.config.tree import Item
 
 _META_KEYS, _META_LENGTH = 5, 255
@@ -36,7 +37,7 @@ def check(root: Item, report: Report) -> None:
         labels=_names(root.each("labels")),
         sets=_names(each for each in root.each("labels") if each.get("nodeset") is not None),
         diskimages=_names(root.each("diskimages")),
-        abstract=_names(each for each in root.each("diskimages") if each.word("abstract").lower() in {"true", "yes"}),
+        abstract=_names(each for each in root.each("diskimages") if is_true(each.word("abstract"))),
     )
     for section in ("labels", "diskimages", "providers"):
         _unique(root.each(section), section.removesuffix("s"), report)

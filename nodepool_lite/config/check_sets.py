@@ -4,14 +4,11 @@ from collections.abc import Collection, Iterable, Iterator
 
 from nodepool_lite.config.problem import Report, did_you_mean
 from nodepool_lite.config.settings import PoolLabel
-from nodepool_lite.config.texts import LARGEST_SET
+from nodepool_lite.config.texts import LARGEST_SET, is_true
 from nodepool_lite.config.tree import Item
 
 _DIGITS = 18
 """More than any number has that can be meant."""
-
-
-_YES = frozenset({"true", "yes", "on"})
 
 
 def check_sets(root: Item, report: Report) -> None:
@@ -104,7 +101,7 @@ def _room(pool: Item, label: Item, made: dict[str, Item], report: Report) -> Non
     name = label.word("name")
     members = _members(label) if label.get("nodeset") is not None else [(name, size(label))]
     machines = [(made[each], count) for each, count in members if each in made]
-    with_volume = [(each, count) for each, count in machines if each.word("boot-from-volume").lower() in _YES]
+    with_volume = [(each, count) for each, count in machines if is_true(each.word("boot-from-volume"))]
     needs = (
         ("max-servers", "servers", size(label)),
         ("max-cores", "cores", _sum(machines, "cores", 1)),

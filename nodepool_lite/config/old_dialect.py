@@ -17,6 +17,8 @@ _DROPPED = {
     "targets": "nodes are handed out by `grab`, not registered with a CI system",
 }
 _TOP = ("script-dir", "cron", *_DROPPED)
+LABEL_KEYS = ("image", "providers")
+"""Keys that only an old label has."""
 _CRON = {"check": "check-cron", "cleanup": "cleanup-cron"}
 _CRON_FIELDS = 5
 
@@ -32,7 +34,7 @@ def to_native(root: Item, report: Report) -> tuple[Item, Dialect]:
     """Return the tree as the native dialect would have it, and the dialect that the file is written in."""
     entries = known_entries(root, Config, report, also=_TOP)
     tree = root.but(entries)
-    old = _evidence(tree, {"labels": ("image", "providers"), "providers": ("images",)})
+    old = _evidence(tree, {"labels": LABEL_KEYS, "providers": ("images",)})
     new = _evidence(tree, {"providers": ("pools", "diskimages", "cloud-images")})
     is_old = bool(old) or (not new and any(key in entries for key in _TOP))
     if old and new:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from nodepool_lite.config.problem import Position, Report, did_you_mean
 from nodepool_lite.config.settings import Provider
+from nodepool_lite.config.texts import is_true
 from nodepool_lite.config.tree import Item
 from nodepool_lite.config.validate import known_entries
 
@@ -39,7 +40,6 @@ _IMAGE = (
 _NETWORK = ("name", "net-id", "net-label")
 _ONLY_POOL = "nova"
 """The name of the floating IP pool of every cloud with nova-network; no network of Neutron is called so."""
-_TRUE = frozenset({"true", "yes", "on"})
 
 
 class OldProvider:
@@ -106,7 +106,7 @@ class OldProvider:
             case "networks":
                 self._moved(at, key, "`networks` of the provider's pool, by name or id")
                 pool["networks"] = self._networks(value)
-                public = [each for each in value.items or () if each.word("public").lower() in _TRUE]
+                public = [each for each in value.items or () if is_true(each.word("public"))]
                 if public:
                     names = tuple(name for each in public if (name := _name(each)) is not None)
                     pool["public-networks"] = Item(value.at, value.key_at, items=names)

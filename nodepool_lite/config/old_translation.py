@@ -1,13 +1,11 @@
 """Labels, providers and diskimages of the dialect of Nodepool 0.3-0.5, translated."""
 
+from nodepool_lite.config.old_dialect import LABEL_KEYS
 from nodepool_lite.config.old_provider import OldProvider, pool_label
 from nodepool_lite.config.problem import Report, did_you_mean, nearest
 from nodepool_lite.config.settings import Label
 from nodepool_lite.config.tree import Item
 from nodepool_lite.config.validate import known_entries
-
-LABEL_KEYS = ("image", "providers")
-"""Keys that only an old label has."""
 
 
 class Translation:

@@ -11,7 +11,7 @@ from nodepool_lite.config.duration import spoken
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.section import Section
 from nodepool_lite.config.settings import Config
-from nodepool_lite.config.shapes import Shape, sections, shapes, unmarked
+from nodepool_lite.config.shapes import Shape, default_of, sections, shapes, unmarked
 
 TARGET = Path("docs/reference/config.md")
 _HEAD = """\
@@ -90,8 +90,7 @@ def _words(kind: inspect.Type) -> str:
 def _default(section: type[Section], shape: Shape) -> str:
     if shape.default is NODEFAULT:
         return "required"
-    # A setting of the top level may have its default from another one.
-    value = getattr(Config(), shape.name) if section is Config else shape.default
+    value = default_of(section, shape)
     if shape.collection or value in (None, ""):
         return ""
     if shape.duration:

@@ -7,8 +7,7 @@ from msgspec import NODEFAULT, inspect, to_builtins
 from nodepool_lite.config.descriptions import Description, descriptions
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.section import Section
-from nodepool_lite.config.settings import Config
-from nodepool_lite.config.shapes import Shape, sections, shapes, unmarked
+from nodepool_lite.config.shapes import Shape, default_of, sections, shapes, unmarked
 
 _VARIABLE = r"%\(NODEPOOL_[A-Za-z0-9_]*\)"
 _DURATION = rf"^\s*([0-9]+(\.[0-9]+)?\s*[smhdw]?\s*)+$|{_VARIABLE}"
@@ -52,9 +51,7 @@ def _property(section: type[Section], shape: Shape, texts: Description) -> dict[
     if shape.optional:
         schema = {"anyOf": [schema, {"type": "null"}]}
     if shape.default is not NODEFAULT:
-        # A setting of the top level may have its default from another one.
-        default = getattr(Config(), shape.name) if section is Config else shape.default
-        schema["default"] = to_builtins(default, enc_hook=str)
+        schema["default"] = to_builtins(default_of(section, shape), enc_hook=str)
     return {**_widened(schema, shape), "description": texts.fields[shape.name]}
 
 

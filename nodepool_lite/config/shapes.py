@@ -63,6 +63,11 @@ def shapes(section: type[Section]) -> Mapping[str, Shape]:
     return {kebab(each.name): _shape(each) for each in info.fields}
 
 
+def default_of(section: type[Section], shape: Shape) -> Any:
+    """Return what a setting is that nobody gives: one of the top level may have it from another setting."""
+    return getattr(Config(), shape.name) if section is Config else shape.default
+
+
 def sections() -> tuple[type[Section], ...]:
     """Return every section there is, each before those that it holds."""
     return tuple(_of_the_file())

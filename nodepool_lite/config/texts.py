@@ -20,6 +20,18 @@ def split(value: object) -> object:
     return [each for each in value.split(":") if each] if isinstance(value, str) else value
 
 
+BOOLEANS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "n", "f", "0"), False),
+}
+"""What a boolean may be written as, in small letters."""
+
+
+def is_true(word: str) -> bool:
+    """Return whether a word is one for true."""
+    return BOOLEANS.get(word.lower(), False)
+
+
 MOST = 10**9
 """More than anybody has of anything that is counted here."""
 Count = Annotated[int, Meta(ge=0, le=MOST)]

@@ -10,16 +10,10 @@ from msgspec import NODEFAULT, Struct, inspect
 
 from nodepool_lite.config.section import Section
 from nodepool_lite.config.shapes import shapes, unmarked
-from nodepool_lite.config.texts import CHECK, PATTERNS, READ
+from nodepool_lite.config.texts import BOOLEANS, CHECK, PATTERNS, READ
 
 S = TypeVar("S", bound=Section)
 Way = tuple[int | str, ...]
-
-_BOOLEANS = {
-    **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
-    **dict.fromkeys(("false", "no", "off", "n", "f", "0"), False),
-}
-
 
 _DIGITS = 4300
 """Python takes no longer text for a number."""
@@ -139,7 +133,7 @@ def _one_of(values: tuple[Any, ...], given: Any) -> Any:
 
 
 def _boolean(_: inspect.Type, given: Any) -> bool:
-    found = given if isinstance(given, bool) else _BOOLEANS.get(str(given).lower())
+    found = given if isinstance(given, bool) else BOOLEANS.get(str(given).lower())
     _must(found is not None, "true or false")
     return bool(found)
 

@@ -83,9 +83,7 @@ def occupied(view: View, ways: Iterable[Source]) -> Room:
 
 def full(view: View, source: Source, room: Room) -> str:
     """Return which limit leaves no room for one more node of this source, in one sentence; empty when there is room."""
-    more: Counter[str] = Counter()
-    for machine in source.machines:
-        more.update(_parts(need(view, machine), 1))
+    more = _together(need(view, machine) for machine in source.machines)
     reached = _over_limit(source, room.of(source), more)
     cloud = view.clouds.get(source.provider.name)
     if reached or cloud is None or source.pool.ignore_provider_quota:
@@ -131,6 +129,14 @@ def _parts(takes: Need, servers: int) -> dict[str, int]:
     return {"servers": servers, **{name: value * servers for name, value in asdict(takes).items()}}
 
 
+def _together(machines: Iterable[Need]) -> Counter[str]:
+    """Return what machines take of each limit of a quota, all of them."""
+    found: Counter[str] = Counter()
+    for machine in machines:
+        found.update(_parts(machine, 1))
+    return found
+
+
 def _over_limit(source: Source, taken: Mapping[str, int], more: Mapping[str, int]) -> str:
     pool = source.pool
     limits = (
@@ -150,9 +156,7 @@ def _over_limit(source: Source, taken: Mapping[str, int], more: Mapping[str, int
 
 def never_fits(quota: Quota, provider: str, machines: Iterable[Need]) -> str:
     """Return which limit of a quota is too small for these machines together; empty when all can be there at once."""
-    needed: Counter[str] = Counter()
-    for machine in machines:
-        needed.update(_parts(machine, 1))
+    needed = _together(machines)
     for key, name, limit, _used in _limits(quota):
         if limit is not None and needed[key] > limit:
             return f"it needs {needed[key]} {name}, and the quota of {provider} is {limit}"

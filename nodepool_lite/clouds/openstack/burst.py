@@ -35,14 +35,14 @@ class Burst:
     def begins(self) -> bool:
         """Whether one server is ahead of others, and all wait for it."""
         with self._condition:
-            return not self._over and self._now() < self._began + self._head_start
+            return self._left() > 0
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait until the next server may be asked for, and ask in this block."""
         with self._condition:
-            is_over = self._over or self._now() >= self._began + self._head_start
-            if is_over and not self._asking and not self._starting and not self._in_vain:
+            idle = self._left() == 0 and not self._asking and not self._starting
+            if idle and not self._in_vain:
                 self._over, self._turns, self._began = False, 0, self._now()
             self._asking += 1
             self._turns += 1
@@ -62,8 +62,12 @@ class Burst:
                 self._over = True
                 self._condition.notify_all()
 
+    def _left(self) -> float:
+        """Return how many seconds of the head start are left."""
+        return 0.0 if self._over else max(0.0, self._began + self._head_start - self._now())
+
     def _wait(self) -> None:
-        while not self._over and (left := self._began + self._head_start - self._now()) > 0:
+        while left := self._left():
             self._condition.wait(left)
         self._in_vain = self._in_vain or not self._over
         self._over = True
