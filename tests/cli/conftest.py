@@ -17,6 +17,7 @@ from nodepool_lite.cli.main import cli
 from nodepool_lite.store.memory import MemoryServer, MemoryStore
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 from nodepool_lite.testing import FakeClock
+from tests.program import Program
 
 CONFIG = """\
 state-dir: {directory}/state
@@ -100,11 +101,11 @@ class RealPool:
     config: Path
     store: ZooKeeperStore
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **options: Any) -> Program[str]:
         """Start one command, on which signals act as on one typed at a terminal, however the tests were started."""
         settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         command: list[str | Path] = ["env", "--default-signal=INT,HUP", PROGRAM, "--config", self.config, *arguments]
-        return subprocess.Popen(command, text=True, **settings)
+        return Program(command, text=True, **settings)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import pty
-import subprocess
 
 import pytest
 import yaml
@@ -17,6 +16,7 @@ from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import NodeState, ScriptRun
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.testing import NOW, make_build, make_lease, make_node, make_upload, numbered
+from tests.program import Program
 
 from .conftest import PROGRAM, Desk, RealPool
 
@@ -195,7 +195,7 @@ def on_a_terminal(real_pool: RealPool, columns: int, *arguments: str) -> str:
     primary, secondary = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
     command = [PROGRAM, "--config", real_pool.config, *arguments]
-    with subprocess.Popen(command, stdout=secondary, stderr=secondary, env=environment) as process:
+    with Program(command, stdout=secondary, stderr=secondary, env=environment) as process:
         os.close(secondary)
         shown = b""
         while True:

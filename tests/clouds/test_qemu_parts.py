@@ -17,6 +17,7 @@ import pytest
 from nodepool_lite.clouds.qemu import QemuDriver, command, configdrive, locks, ports, programs, qmp, records, setnet
 from nodepool_lite.clouds.qemu.records import ServerRecord
 from nodepool_lite.model.errors import BadRequestError, CapacityError, TryAgainLaterError
+from tests.program import Program
 
 from . import guests
 from .worlds import PROVIDER, World, spec
@@ -175,7 +176,7 @@ def test_a_lock_is_free_again_when_its_holder_was_killed(tmp_path: Path) -> None
         "locks.take(Path(sys.argv[1]), 1); print('held', flush=True); sys.stdin.read()"
     )
     arguments = [sys.executable, "-c", program, str(path)]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with Program(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         assert locks.is_held(path)
