@@ -1,4 +1,4 @@
-"""The command line behind tests/cloud/up, down, status, service and enter."""
+"""The command line behind tests/cloud/install, up, down, status, service and enter."""
 
 import argparse
 import sys
@@ -22,6 +22,8 @@ def main() -> int:
 def _do(arguments: argparse.Namespace) -> int:
     place = Place.find()
     match arguments.command:
+        case "install":
+            host.install(place)
         case "up":
             host.up(place, Mode.FAKE_ONLY if arguments.fake_only else Mode.FULL)
         case "down":
@@ -43,6 +45,7 @@ def _do(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tests/cloud", description="A real OpenStack on this host, for tests.")
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("install", help="install the packages that `up` needs, which it does itself otherwise")
     up = commands.add_parser("up", help="bring the cloud up; does nothing when it is up")
     up.add_argument("--fake-only", action="store_true", help="without libvirt and agents: no true machines")
     down = commands.add_parser("down", help="end the cloud and everything in it")

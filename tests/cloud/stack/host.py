@@ -15,6 +15,14 @@ from .place import CloudError, Mode, Place
 from .say import began, say
 
 
+def install(place: Place) -> None:
+    """Install all packages that a cloud needs."""
+    _need_root()
+    place.make()
+    with _alone(place):
+        packages.install(place, Mode.FULL)
+
+
 def up(place: Place, wanted: Mode) -> None:
     """Bring the cloud up, or complete one that runs; what was begun and not finished is begun again."""
     _need_root()
