@@ -45,7 +45,7 @@ class App:
     @cached_property
     def config_path(self) -> Path:
         """The configuration file; raises ConfigError when there is none."""
-        from nodepool_lite.config.load import find  # noqa: PLC0415 - `--help` needs no configuration
+        from nodepool_lite.config.source import find  # noqa: PLC0415 - `--help` needs no configuration
 
         return find(self.config_option, os.environ)
 
@@ -56,11 +56,14 @@ class App:
         Raises:
             ConfigError: neither can be had; with all that is wrong with the file.
         """
+        from nodepool_lite.config.accepted import meant, recall  # noqa: PLC0415 - `--help` needs no configuration
+
+        found = meant(self.config_path, os.environ)
+        if found is not None:
+            return found
         try:
             return self.config_of_file
         except ConfigError:
-            from nodepool_lite.config.accepted import recall  # noqa: PLC0415 - seldom
-
             before = recall(self.config_path, os.environ) if self.config_path.is_file() else None
             if before is None:
                 raise

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nodepool_lite.config import emit
-from nodepool_lite.config.load import SECURE_VARIABLE, errors_of, native_tree
+from nodepool_lite.config.load import errors_of, native_tree
 from nodepool_lite.config.problem import Problem, Report, Severity
+from nodepool_lite.config.source import SECURE_VARIABLE
 from nodepool_lite.model.errors import ConfigError
 
 

@@ -1,6 +1,5 @@
 """From a file's name to a Config, or to the list of all that is wrong with it."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,15 +14,13 @@ from nodepool_lite.config.old_dialect import Dialect, to_native
 from nodepool_lite.config.problem import Position, Problem, Report, Severity
 from nodepool_lite.config.secure import merged
 from nodepool_lite.config.settings import Config, Diskimage
+from nodepool_lite.config.source import digest_of, secure_file
 from nodepool_lite.config.tree import Item, parse, variables
 from nodepool_lite.config.validate import given, known_keys, to_config
 from nodepool_lite.model.errors import ConfigError
 
 LIMIT = 8 << 20
 """Bytes that a configuration may have, hundreds of times what the largest has."""
-VARIABLE = "NODEPOOL_LITE_CONFIG"
-SECURE_VARIABLE = "NODEPOOL_LITE_SECURE"
-PLACES = (Path("/etc/nodepool-lite/nodepool.yaml"), Path("/etc/nodepool/nodepool.yaml"))
 
 
 class Loaded(Struct, frozen=True):
@@ -37,39 +34,14 @@ class Loaded(Struct, frozen=True):
     dialect: Dialect = Dialect.CURRENT
 
 
-def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
-    """Return the configuration file to use: the one given, the environment's, else the first that exists.
-
-    Raises:
-        ConfigError: there is none; every place that was looked at is named.
-    """
-    if explicit is not None:
-        return explicit
-    if environ.get(VARIABLE):
-        return Path(environ[VARIABLE])
-    for place in PLACES:
-        if place.exists():
-            return place
-    looked = "\n".join(f"  {place}: no such file" for place in PLACES)
-    raise ConfigError(
-        f"no configuration file found:\n  --config: not given\n  ${VARIABLE}: not set\n{looked}\n"
-        "Copy etc/nodepool.yaml to one of these places, or name a file with --config."
-    )
-
-
-def secure_file(environ: Mapping[str, str]) -> Path | None:
-    """Return the second, secret file that $NODEPOOL_LITE_SECURE names, if it does."""
-    return Path(environ[SECURE_VARIABLE]) if environ.get(SECURE_VARIABLE) else None
-
-
 def load(path: Path, environ: Mapping[str, str], base: Path | None = None) -> Loaded:
     """Return what the file says, with the secure file on top; never raises, whatever the files hold.
 
     Relative paths start in `base`, by default the file's directory.
     """
-    report, digest = Report(), hashlib.sha256()
+    report, seen = Report(), list[bytes]()
     base, config, dialect = base or path.absolute().parent, None, Dialect.CURRENT
-    native = _native(path, environ, report, digest.update)
+    native = _native(path, environ, report, seen.append)
     if native is not None:
         root, dialect = native
         check(root, report)
@@ -80,7 +52,7 @@ def load(path: Path, environ: Mapping[str, str], base: Path | None = None) -> Lo
         if config is not None:
             said = {each.word("name"): given(each, Diskimage) for each in root.each("diskimages")}
             config = None if report.failed else finished(config, said, base, environ)
-    return Loaded(config, report.problems(), digest.hexdigest()[:16], path, dialect)
+    return Loaded(config, report.problems(), digest_of(seen), path, dialect)
 
 
 def load_or_raise(path: Path, environ: Mapping[str, str]) -> Config:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from nodepool_lite.config.load import Loaded, load, secure_file
+from nodepool_lite.config.load import Loaded, load
+from nodepool_lite.config.source import secure_file
 
 
 class ConfigFile:

@@ -51,7 +51,7 @@ class LiveConfig:
         self._note(loaded)
         self._config = loaded.config
         self.digest = loaded.digest
-        self._keep(loaded.config)
+        self._keep(loaded.config, loaded.digest)
         return loaded.config
 
     def config(self) -> Config:
@@ -78,7 +78,7 @@ class LiveConfig:
         self._note(loaded)
         self._config = loaded.config
         self.digest = loaded.digest
-        self._keep(loaded.config)
+        self._keep(loaded.config, loaded.digest)
         self._rebuild()
         self._log.info("config.loaded", file=str(self.file.path), digest=self.digest[:12])
         return True
@@ -102,10 +102,10 @@ class LiveConfig:
         for driver in self._drivers.values():
             driver.close()
 
-    def _keep(self, config: Config) -> None:
+    def _keep(self, config: Config, digest: str) -> None:
         """Keep a copy for the commands; one that cannot be kept only makes them need a good file."""
         try:
-            accepted.keep(self.file.path, config)
+            accepted.keep(self.file.path, config, digest)
         except OSError as error:
             self._log.debug("config.uncopied", reason=str(error))
 

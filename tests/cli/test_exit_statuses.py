@@ -191,7 +191,7 @@ def test_help_and_version_need_nothing() -> None:
 
 def test_commands_go_on_with_what_the_daemon_accepted(desk: Desk) -> None:
     """A file with errors changes nothing for those who use the pool, whatever is wrong with it."""
-    keep(desk.config, load_or_raise(desk.config, {}))
+    keep(desk.config, load_or_raise(desk.config, {}), "another")
     good = desk.config.read_text()
     for bad in (
         good.replace("min-ready", "min-redy"),

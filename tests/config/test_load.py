@@ -10,8 +10,9 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import nodepool_lite.config.load as loading
-from nodepool_lite.config.load import find, load, load_or_raise
+import nodepool_lite.config.source as sources
+from nodepool_lite.config.load import load, load_or_raise
+from nodepool_lite.config.source import find
 from nodepool_lite.model.errors import ConfigError
 from tests.config.conftest import BASE, DATA
 
@@ -212,7 +213,7 @@ def test_the_secure_file_is_put_on_top(write: Write, tmp_path: Path) -> None:
 
 def test_no_file_anywhere_names_all_the_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without any file the error lists where it was looked for."""
-    monkeypatch.setattr(loading, "PLACES", (tmp_path / "one.yaml", tmp_path / "two.yaml"))
+    monkeypatch.setattr(sources, "PLACES", (tmp_path / "one.yaml", tmp_path / "two.yaml"))
     with pytest.raises(ConfigError, match=r"(?s)--config.*NODEPOOL_LITE_CONFIG.*one\.yaml.*two\.yaml"):
         find(None, {})
 
@@ -220,7 +221,7 @@ def test_no_file_anywhere_names_all_the_places(monkeypatch: pytest.MonkeyPatch, 
 def test_the_first_place_that_has_a_file_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An explicit file comes before the environment's, and that before the ones in /etc."""
     one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
-    monkeypatch.setattr(loading, "PLACES", (one, two))
+    monkeypatch.setattr(sources, "PLACES", (one, two))
     two.touch()
     assert find(None, {}) == two
     one.touch()

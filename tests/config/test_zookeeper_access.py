@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nodepool_lite.config.accepted import keep, recall
+from nodepool_lite.config.accepted import keep, meant, recall
 from nodepool_lite.config.load import load, load_or_raise
 from nodepool_lite.config.secrets import MASK
 from nodepool_lite.config.show import show
@@ -130,6 +130,7 @@ def test_what_the_daemon_accepted_keeps_the_files_rights(write: Write, tmp_path:
     file = write(text)
     file.chmod(0o600)
     config = load_or_raise(file, {})
-    keep(file, config)
-    assert (tmp_path / "state/accepted.yaml").stat().st_mode & 0o777 == 0o600
-    assert recall(file, {}) == config
+    keep(file, config, load(file, {}).digest)
+    for name in ("accepted.yaml", "accepted.json"):
+        assert (tmp_path / "state" / name).stat().st_mode & 0o777 == 0o600
+    assert recall(file, {}) == meant(file, {}) == config
