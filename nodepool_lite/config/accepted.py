@@ -1,7 +1,8 @@
 """What the daemon uses of the configuration, kept for the commands: the file as it was, and what it means.
 
 With the file, commands go on working while somebody makes mistakes in it. With its meaning, they need not read YAML
-and check again what was checked, which would take longer than all else that most of them do.
+and check again what was checked, which would take longer than all else that most of them do. Only a meaning that
+follows from the file alone is kept: neither variables nor the secure file, where secrets are, nor anybody's home.
 """
 
 import os
@@ -16,20 +17,20 @@ from nodepool_lite import __version__
 from nodepool_lite.config.finish import absolute
 from nodepool_lite.config.ownership import handed_over, made_directory
 from nodepool_lite.config.settings import STATE_DIR, Config
-from nodepool_lite.config.source import digest_of, secure_file
+from nodepool_lite.config.source import LIMIT, digest_of, secure_file
 from nodepool_lite.model.value import Frozen
 
 FILE, MEANING = "accepted.yaml", "accepted.json"
 _STATE_DIR = re.compile(r"""^state-dir:\s*(["']?)(?P<path>[^"'#\n]+?)\1\s*(?:#.*)?$""", re.MULTILINE)
 _VARIABLE = re.compile(r"%\((NODEPOOL_\w+)\)")
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class _Meaning(Frozen):
-    """The settings that a file of this content gave, to this version of the program."""
+    """The settings that a file of this content gave, to this very program."""
 
     program: str
     digest: str
-    """As `digest_of` the file alone: what also depends on variables or a secure file has another one."""
     file: Path
     config: Config
 
@@ -40,14 +41,17 @@ def keep(path: Path, config: Config, digest: str) -> None:
     Raises:
         OSError: that is not possible.
     """
-    place, mode = made_directory(config.state_dir), stat.S_IMODE(path.stat().st_mode) & 0o664
-    _put(place / FILE, path.read_bytes(), mode)
-    meaning = _Meaning(program=__version__, digest=digest, file=path.absolute(), config=config)
-    written = json.encode(meaning, enc_hook=str)
-    if _read(written) == meaning:
-        _put(place / MEANING, written, mode)
-    else:  # `options` may hold what JSON does not know
+    place, content, file = made_directory(config.state_dir), path.read_bytes(), path.stat()
+    mode = stat.S_IMODE(file.st_mode) & 0o644
+    if file.st_gid != place.stat().st_gid:
+        mode &= ~stat.S_IRGRP  # the copy belongs to another group
+    _put(place / FILE, content, mode)
+    meaning = _Meaning(program=_program(), digest=digest, file=path.absolute(), config=config)
+    written = _written(meaning) if digest == digest_of([content]) and b"~" not in content else None
+    if written is None:
         (place / MEANING).unlink(missing_ok=True)
+    else:
+        _put(place / MEANING, written, mode)
 
 
 def meant(path: Path, environ: Mapping[str, str]) -> Config | None:
@@ -58,17 +62,16 @@ def meant(path: Path, environ: Mapping[str, str]) -> Config | None:
     if secure_file(environ) is not None:
         return None
     try:
-        content = path.read_bytes()
-        place = _state_dir(content.decode("utf-8-sig"), path, environ) / MEANING
-        if os.geteuid() == 0 and place.stat().st_uid != 0:
-            return None
-        found = _read(place.read_bytes())
-    except (OSError, UnicodeDecodeError):
+        if not path.is_file():
+            return None  # what a pipe holds can be read once
+        with path.open("rb") as file:
+            content = file.read(LIMIT)
+        found = _read(_trusted(_state_dir(content.decode("utf-8-sig"), path, environ) / MEANING))
+    except (OSError, ValueError):
         return None
-    if found is None:
+    if found is None or (found.program, found.file) != (_program(), path.absolute()):
         return None
-    same = (found.program, found.digest, found.file) == (__version__, digest_of([content]), path.absolute())
-    return found.config if same else None
+    return found.config if found.digest == digest_of([content]) else None
 
 
 def recall(path: Path, environ: Mapping[str, str]) -> Config | None:
@@ -91,19 +94,51 @@ def _state_dir(text: str, path: Path, environ: Mapping[str, str]) -> Path:
     )
 
 
+def _program() -> str:
+    """Return what is another one after an upgrade, or after a developer's change."""
+    return f"{__version__} {Path(__file__).parent.stat().st_mtime_ns}"
+
+
+def _written(meaning: _Meaning) -> bytes | None:
+    """Return the meaning as JSON; None where that would mean something else."""
+    try:
+        written = json.encode(meaning, enc_hook=str)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return written if _read(written) == meaning else None
+
+
 def _read(written: bytes) -> _Meaning | None:
     try:
         return json.decode(written, type=_Meaning, dec_hook=lambda _path, value: Path(value))
-    except (DecodeError, UnicodeDecodeError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
+def _trusted(place: Path) -> bytes:
+    """Return the content of a file; as root, only of one that nobody else can have written.
+
+    Raises:
+        OSError: there is none, or none of that kind.
+    """
+    with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        found = os.fstat(file.fileno())
+        alien = os.geteuid() == 0 and (found.st_uid != 0 or found.st_mode & _WRITABLE_BY_OTHERS)
+        if alien or not stat.S_ISREG(found.st_mode):
+            raise PermissionError(place)
+        return file.read()
+
+
 def _put(place: Path, content: bytes, mode: int) -> None:
-    new = place.with_name(f"{place.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    handed_over(new)
-    new.chmod(mode)
-    new.replace(place)
+    """Let a file appear whole; several daemons may do so at once."""
+    import tempfile  # noqa: PLC0415 - commands never write
+
+    descriptor, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            os.fchmod(descriptor, mode)
+        handed_over(Path(name)).replace(place)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

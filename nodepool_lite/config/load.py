@@ -14,13 +14,10 @@ from nodepool_lite.config.old_dialect import Dialect, to_native
 from nodepool_lite.config.problem import Position, Problem, Report, Severity
 from nodepool_lite.config.secure import merged
 from nodepool_lite.config.settings import Config, Diskimage
-from nodepool_lite.config.source import digest_of, secure_file
+from nodepool_lite.config.source import LIMIT, digest_of, secure_file
 from nodepool_lite.config.tree import Item, parse, variables
 from nodepool_lite.config.validate import given, known_keys, to_config
 from nodepool_lite.model.errors import ConfigError
-
-LIMIT = 8 << 20
-"""Bytes that a configuration may have, hundreds of times what the largest has."""
 
 
 class Loaded(Struct, frozen=True):

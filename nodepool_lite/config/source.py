@@ -8,6 +8,8 @@ from nodepool_lite.model.errors import ConfigError
 
 VARIABLE = "NODEPOOL_LITE_CONFIG"
 SECURE_VARIABLE = "NODEPOOL_LITE_SECURE"
+LIMIT = 8 << 20
+"""Bytes that a configuration may have, hundreds of times what the largest has."""
 PLACES = (Path("/etc/nodepool-lite/nodepool.yaml"), Path("/etc/nodepool/nodepool.yaml"))
 
 
