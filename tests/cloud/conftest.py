@@ -1,6 +1,5 @@
-"""The real OpenStack for every test that needs one: brought up once, left up for the next run, ended in CI."""
+"""The real OpenStack for every test that needs one: brought up by the first, left up for the next run."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,13 +42,16 @@ class Debian:
     user: str = "jenkins"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put those that stop services behind those that need them."""
+    items.sort(key=lambda item: item.get_closest_marker("disruptive") is not None)
+
+
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[Cloud]:
-    """Give the cloud, which must not be shared by several test processes: one of them would end it for the others."""
+def cloud() -> Cloud:
+    """Give the cloud. Several test processes may share it; tests that stop services of it come last in theirs."""
     _command("up")
-    yield Cloud(Place.find().clouds_yaml)
-    if os.environ.get("CI"):
-        _command("down")
+    return Cloud(Place.find().clouds_yaml)
 
 
 @pytest.fixture(scope="session")

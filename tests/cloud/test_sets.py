@@ -12,7 +12,7 @@ from tests.cloud.pools import PATIENCE, FakePool, door, members, start
 
 __all__ = ["door", "members", "start"]
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.guest]
 SETS = """
 state-dir: {base}/state
 labels:
@@ -52,14 +52,14 @@ def test_a_set_is_in_one_zone_is_handed_out_and_goes_as_one(
     assert flavors == [Counter(small=1, tiny=2)] * 2
 
     lease = pool.cli("grab", "ha", "--no-wait", "-f", "value").strip()
-    taken = [each for each in pool.records.nodes.values() if each.lease == lease]
-    assert len(taken) == MACHINES
+    seen = pool.wait(lambda seen: sum(each.lease == lease for each in seen.nodes.values()) == MACHINES)
+    taken = [each for each in seen.nodes.values() if each.lease == lease]
     assert {each.state for each in taken} == {NodeState.IN_USE}
     pool.cli("release", lease)
     used = {each.id for each in taken}
-    pool.wait(lambda seen: len(whole(seen)) == 2 and not used & seen.nodes.keys(), PATIENCE)
+    seen = pool.wait(lambda seen: len(whole(seen)) == 2 and not used & seen.nodes.keys(), PATIENCE)
     there = {node for node, _ in pool.servers_in(members[0])}
-    assert there == pool.records.nodes.keys()
+    assert there == seen.nodes.keys()
     assert len(there) == 2 * MACHINES
 
 

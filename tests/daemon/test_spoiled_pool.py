@@ -1,6 +1,5 @@
 """A real daemon on a pool that somebody has spoiled: it says so once, and goes on with what it can."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from kazoo.client import KazooClient
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.store.base import PATHS
 from nodepool_lite.store.zookeeper import ZooKeeperStore
+from tests.program import Program
 from tests.store.waiting import until_seen
 
 pytestmark = pytest.mark.zookeeper
@@ -63,7 +63,7 @@ def test_a_daemon_lives_with_any_garbage(
     config.write_text(CONFIG.format(directory=tmp_path, port=port, root=zookeeper_root))
     store = ZooKeeperStore.connect(f"{zookeeper_hosts}{zookeeper_root}", watch=True)
     command = [sys.executable, "-m", "nodepool_lite", "--config", config, "run", "--role", "launcher"]
-    with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as daemon:
+    with log.open("wb") as file, Program(command, stdout=file, stderr=file) as daemon:
         try:
             while "pool.unreadable" not in log.read_text():
                 assert daemon.poll() is None, log.read_text()

@@ -14,6 +14,7 @@ from tests.simulation.promises import always, settled
 from tests.simulation.tripwire import Killed, Tripwire
 from tests.world import World
 
+pytestmark = pytest.mark.uncounted
 Deed = Callable[[World], None]
 
 

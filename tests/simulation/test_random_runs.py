@@ -7,6 +7,7 @@ import pytest
 
 from tests.simulation.run import run
 
+pytestmark = pytest.mark.uncounted
 SEEDS = 20
 
 
