@@ -1,5 +1,6 @@
-"""The real OpenStack for every test that needs one: brought up by the first, left up for the next run."""
+"""The real OpenStack for every test that needs one: brought up once, left up for the next run, ended in CI."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,16 +43,13 @@ class Debian:
     user: str = "jenkins"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put those that stop services behind those that need them."""
-    items.sort(key=lambda item: item.get_closest_marker("disruptive") is not None)
-
-
 @pytest.fixture(scope="session")
-def cloud() -> Cloud:
-    """Give the cloud. Several test processes may share it; tests that stop services of it come last in theirs."""
+def cloud() -> Iterator[Cloud]:
+    """Give the cloud, which must not be shared by several test processes: one of them would end it for the others."""
     _command("up")
-    return Cloud(Place.find().clouds_yaml)
+    yield Cloud(Place.find().clouds_yaml)
+    if os.environ.get("CI"):
+        _command("down")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from tests.machine.pool import RealPool
 
 __all__ = ["members"]
 
-pytestmark = [pytest.mark.cloud, pytest.mark.guest]
+pytestmark = pytest.mark.cloud
 CHANGES = {
     "defaultnet": "private",
     "'*/15 * * * *'": "'* * * * * */15'",  # with seconds: nobody waits a quarter of an hour for the check

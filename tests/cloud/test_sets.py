@@ -12,7 +12,7 @@ from tests.cloud.pools import PATIENCE, FakePool, door, members, start
 
 __all__ = ["door", "members", "start"]
 
-pytestmark = [pytest.mark.cloud, pytest.mark.guest]
+pytestmark = pytest.mark.cloud
 SETS = """
 state-dir: {base}/state
 labels:
