@@ -6,14 +6,12 @@ The cryptography library is imported when a key is made or read, so that importi
 import base64
 import hashlib
 import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodepool_lite.config.ownership import handed_over, made_directory
+from nodepool_lite.config.ownership import made_directory, publish
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.errors import KeyFileError
 
@@ -72,7 +70,7 @@ def public_key_file(state_dir: Path, key: KeyPair) -> Path:
     try:
         if not path.exists() or path.read_text() != text:
             made_directory(path.parent, 0o700)
-            _publish(path, text, 0o644, replace=True)
+            publish(path, text.encode(), 0o644, replace=True)
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be written ({error}); run as the pool's user, or with sudo") from None
     return path
@@ -191,29 +189,9 @@ def _read_or_make(path: Path, comment: str) -> KeyPair:
         pair = new_host_key()
     try:
         made_directory(path.parent, 0o700).chmod(0o700)
-        _publish(path, pair.private_openssh, 0o600)
+        publish(path, pair.private_openssh.encode(), 0o600, replace=False)
         made = _read(path)
-        _publish(path.with_name(path.name + ".pub"), f"{made.public} {comment}\n", 0o644)
+        publish(path.with_name(path.name + ".pub"), f"{made.public} {comment}\n".encode(), 0o644, replace=False)
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be made ({error}); run as the pool's user, or with sudo") from None
     return made
-
-
-def _publish(path: Path, text: str, mode: int, *, replace: bool = False) -> None:
-    """Let `path` appear whole, unless it is there already; or `replace` what is there."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w") as file:
-            os.fchmod(handle, mode)
-            file.write(text)
-            file.flush()
-            os.fsync(handle)
-        handed_over(Path(name))
-        if replace:
-            Path(name).replace(path)
-        else:
-            os.link(name, path)
-    except FileExistsError:
-        return
-    finally:
-        Path(name).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from msgspec import DecodeError, json
 
 from nodepool_lite import __version__
 from nodepool_lite.config.finish import absolute
-from nodepool_lite.config.ownership import handed_over, made_directory
+from nodepool_lite.config.ownership import made_directory, publish
 from nodepool_lite.config.settings import STATE_DIR, Config
 from nodepool_lite.config.source import LIMIT, digest_of, secure_file
 from nodepool_lite.model.value import Frozen
@@ -45,13 +45,13 @@ def keep(path: Path, config: Config, digest: str) -> None:
     mode = stat.S_IMODE(file.st_mode) & 0o644
     if file.st_gid != place.stat().st_gid:
         mode &= ~stat.S_IRGRP  # the copy belongs to another group
-    _put(place / FILE, content, mode)
+    publish(place / FILE, content, mode, replace=True)
     meaning = _Meaning(program=_program(), digest=digest, file=path.absolute(), config=config)
     written = _written(meaning) if digest == digest_of([content]) and b"~" not in content else None
     if written is None:
         (place / MEANING).unlink(missing_ok=True)
     else:
-        _put(place / MEANING, written, mode)
+        publish(place / MEANING, written, mode, replace=True)
 
 
 def meant(path: Path, environ: Mapping[str, str]) -> Config | None:
@@ -127,18 +127,3 @@ def _trusted(place: Path) -> bytes:
         if alien or not stat.S_ISREG(found.st_mode):
             raise PermissionError(place)
         return file.read()
-
-
-def _put(place: Path, content: bytes, mode: int) -> None:
-    """Let a file appear whole; several daemons may do so at once."""
-    import tempfile  # noqa: PLC0415 - commands never write
-
-    descriptor, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            os.fchmod(descriptor, mode)
-        handed_over(Path(name)).replace(place)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -1,7 +1,8 @@
-"""Whose the files in the state directory are: what root makes there belongs to the owner of the directory it is in.
+"""Whose the files in the state directory are, and how they appear.
 
-A builder is root and a launcher need not be, and on one host both share a state directory: whoever comes first makes
-what both need. For a process that is not root nothing here changes anything.
+What root makes there belongs to the owner of the directory it is in. A builder is root and a launcher need not be,
+and on one host both share a state directory: whoever comes first makes what both need. For a process that is not root
+nothing here changes anything.
 """
 
 import os
@@ -29,3 +30,30 @@ def made_directory(path: Path, mode: int = 0o777) -> Path:
             return path  # somebody else was quicker
         handed_over(path)
     return path
+
+
+def publish(path: Path, content: bytes, mode: int, *, replace: bool) -> None:
+    """Let a file appear whole, handed over, however many do so at once; one that is there stays, unless `replace`.
+
+    Raises:
+        OSError: that is not possible.
+    """
+    import tempfile  # noqa: PLC0415 - commands that only read do without
+
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        handed_over(new)
+        if replace:
+            new.replace(path)
+        else:
+            os.link(new, path)
+    except FileExistsError:
+        return
+    finally:
+        new.unlink(missing_ok=True)

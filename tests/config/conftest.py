@@ -9,6 +9,9 @@ import pytest
 from nodepool_lite.config.load import Loaded, load
 
 DATA = Path(__file__).parent / "data"
+ETC = Path(__file__).parents[2] / "etc"
+FILES = [DATA / "article.yaml", *sorted(each for each in ETC.glob("*.yaml") if each.name != "clouds.yaml")]
+"""The article's configuration and those that ship."""
 
 BASE = """\
 diskimages:

@@ -11,10 +11,7 @@ from nodepool_lite.config.accepted import keep, meant
 from nodepool_lite.config.load import load
 from nodepool_lite.config.settings import Config
 from nodepool_lite.config.source import digest_of
-from tests.config.conftest import BASE, DATA
-
-TOP = DATA.parent.parent.parent
-FILES = [DATA / "article.yaml", *sorted(each for each in (TOP / "etc").glob("*.yaml") if each.name != "clouds.yaml")]
+from tests.config.conftest import BASE, FILES
 
 Write = Callable[[str], Path]
 

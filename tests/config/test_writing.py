@@ -22,12 +22,11 @@ from nodepool_lite.config.shapes import sections, shapes
 from nodepool_lite.config.show import show
 from nodepool_lite.config.values import read
 from nodepool_lite.model.errors import ConfigError
-from tests.config.conftest import BASE, DATA
+from tests.config.conftest import BASE, DATA, FILES
 
 Write = Callable[[str], Path]
 TOP = DATA.parent.parent.parent
 ENVIRON = {"NODEPOOL_STATE_DIR": "/state", "NODEPOOL_LITE_SECURE": ""}
-FILES = [DATA / "article.yaml", *sorted(each for each in (TOP / "etc").glob("*.yaml") if each.name != "clouds.yaml")]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda each: each.name)
