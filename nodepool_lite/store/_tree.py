@@ -1,8 +1,9 @@
 """Reading the pool's tree of znodes: which reads it takes, and what their results mean as records."""
 
 import logging
+import random
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import DecodeError, Struct
@@ -11,7 +12,7 @@ from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.record import Record
 from nodepool_lite.store._codec import NewerRecordError, decode, is_folder
 from nodepool_lite.store._view import View
-from nodepool_lite.store.base import PATHS, id_problem
+from nodepool_lite.store.base import NO_SAMPLE, PATHS, id_problem
 
 BATCH = 500
 """Reads in one request: large enough to hide the round trips, small enough for the server's request limit of 1 MB."""
@@ -27,6 +28,8 @@ class Read(NamedTuple):
 
     path: str
     children: bool = False
+    most: int | None = None
+    """Of so many children, chosen at random, the data is wanted; None: of all."""
 
 
 class Znode(Struct, frozen=True):
@@ -105,9 +108,14 @@ def _reason(error: ValueError) -> str:
     return "".join(char if char.isprintable() else "?" for char in said)[:_LONGEST]
 
 
-def everything(kinds: Iterable[type[Record]] = PATHS) -> Iterator[Read]:
-    """Yield where a walk begins that reads all records of these kinds."""
-    return (Read(PATHS[kind], children=True) for kind in kinds)
+def everything(kinds: Iterable[type[Record]] = PATHS, sample: Mapping[type[Record], int] = NO_SAMPLE) -> Iterator[Read]:
+    """Yield where a walk begins that reads all records of these kinds, and of those in `sample` so many."""
+    return (Read(PATHS[kind], children=True, most=sample.get(kind)) for kind in kinds)
+
+
+def chosen(names: Sequence[str], most: int | None) -> Sequence[str]:
+    """Return the names, or so many of them at random."""
+    return names if most is None or len(names) <= most else random.sample(names, most)
 
 
 class Walk:
@@ -139,4 +147,4 @@ class Walk:
             elif isinstance(answer, Refused):
                 raise StoreUnavailableError(f"{read.path}: {answer.why}")
             elif isinstance(answer, tuple):
-                self._queue.extend(Read(f"{read.path}/{child}") for child in answer)
+                self._queue.extend(Read(f"{read.path}/{child}") for child in chosen(answer, read.most))

@@ -97,6 +97,10 @@ class Snapshot(Struct, frozen=True):
         return frozenset(each for each in ids if not id_problem(kind, each))
 
 
+NO_SAMPLE: Mapping[type[Record], int] = MappingProxyType({})
+"""Read all records of every kind."""
+
+
 class Write(Struct, frozen=True):
     """One part of a transaction: `create` (id given), `update` or `delete`, each against `record.version`."""
 
@@ -127,8 +131,12 @@ class Store(Protocol):
     def find(self, kind: type[R], record_id: str) -> R | None:
         """Return what the cached view says of one record now, at no cost; None if it is not there or not readable."""
 
-    def read(self, *kinds: type[Record]) -> Snapshot:
-        """Return only `kinds` (all, if none is named), read from the server now; for clients without a watch."""
+    def read(self, *kinds: type[Record], sample: Mapping[type[Record], int] = NO_SAMPLE) -> Snapshot:
+        """Return only `kinds` (all, if none is named), read from the server now; for clients without a watch.
+
+        Of a kind in `sample` that has more records than it says, only so many are read: a random choice. Only kinds
+        whose ids have one part can be sampled.
+        """
 
     def look_up(self, kind: type[R], ids: Collection[str]) -> Mapping[str, R]:
         """Return those of the records that are there and readable, from the server now; for clients without a watch."""

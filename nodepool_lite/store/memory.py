@@ -13,8 +13,9 @@ from nodepool_lite.model.record import Record
 from nodepool_lite.store._codec import checked_folder
 from nodepool_lite.store._memory_tree import MemoryTree
 from nodepool_lite.store._subscribers import Subscribers
+from nodepool_lite.store._tree import chosen
 from nodepool_lite.store._view import View
-from nodepool_lite.store.base import PATHS, Snapshot, Write
+from nodepool_lite.store.base import NO_SAMPLE, PATHS, Snapshot, Write
 
 R = TypeVar("R", bound=Record)
 
@@ -116,18 +117,15 @@ class MemoryStore:
         self._check()
         return self._server.find(kind, record_id) if self._held is None else self._held.get(kind, record_id)
 
-    def read(self, *kinds: type[Record]) -> Snapshot:
-        """Return only `kinds` (all, if none is named)."""
+    def read(self, *kinds: type[Record], sample: Mapping[type[Record], int] = NO_SAMPLE) -> Snapshot:
+        """Return only `kinds` (all, if none is named), and a random choice of those in `sample`."""
         self._check()
         self._check_answers()
         full = self._server.snapshot()
-        if not kinds:
-            return full
-        folders = {PATHS[kind] for kind in kinds}
+        folders = {PATHS[kind]: sample.get(kind) for kind in kinds or PATHS}
         garbage = {path: why for path, why in full.garbage.items() if path.partition("/")[0] in folders}
-        return Snapshot(
-            **{folder: getattr(full, folder) for folder in folders}, garbage=garbage, newer=full.newer & garbage.keys()
-        )
+        found = {folder: _some(getattr(full, folder), most) for folder, most in folders.items()}
+        return Snapshot(**found, garbage=garbage, newer=full.newer & garbage.keys())
 
     def look_up(self, kind: type[R], ids: Collection[str]) -> Mapping[str, R]:
         """Return those of the records that are there and readable."""
@@ -264,3 +262,8 @@ class MemoryStore:
     def _check_answers(self) -> None:
         if self._silent:
             raise StoreUnavailableError("the store did not answer; it is unknown whether the write was done")
+
+
+def _some(records: Mapping[str, R], most: int | None) -> Mapping[str, R]:
+    """Return the records, or so many of them at random."""
+    return records if most is None else {each: records[each] for each in chosen(tuple(records), most)}

@@ -17,7 +17,7 @@ from nodepool_lite.store._seal import is_sealed, seal
 from nodepool_lite.store._secret import SECRET, read_secret
 from nodepool_lite.store._tree import Read, Walk, everything
 from nodepool_lite.store._wire import Guard, ReadBatch, Root, Transaction, Written, create, remove
-from nodepool_lite.store.base import PATHS, Snapshot, Write
+from nodepool_lite.store.base import NO_SAMPLE, PATHS, Snapshot, Write
 
 R = TypeVar("R", bound=Record)
 ROOT = "/nodepool-lite"
@@ -121,9 +121,9 @@ class ZooKeeperStore:
         """Return what the cached view says of one record now."""
         return self._feed.find(kind, record_id)
 
-    def read(self, *kinds: type[Record]) -> Snapshot:
-        """Return only `kinds` (all, if none is named), read from the server now."""
-        return self._read(everything(kinds or PATHS))
+    def read(self, *kinds: type[Record], sample: Mapping[type[Record], int] = NO_SAMPLE) -> Snapshot:
+        """Return only `kinds` (all, if none is named) from the server, and a random choice of those in `sample`."""
+        return self._read(everything(kinds or PATHS, sample))
 
     def look_up(self, kind: type[R], ids: Collection[str]) -> Mapping[str, R]:
         """Return those of the records that are there and readable, from the server now."""

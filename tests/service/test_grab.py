@@ -1,7 +1,7 @@
 """Asking for nodes: at once, or in the queue."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -16,12 +16,12 @@ from nodepool_lite.model.errors import (
     WaitTimeoutError,
 )
 from nodepool_lite.model.lease import Lease, LeaseState
-from nodepool_lite.model.node import NodeState
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.model.record import Record
 from nodepool_lite.service import leases
-from nodepool_lite.service.grab import LETTERS, Wish, grab, grab_now, new_lease_id
-from nodepool_lite.store.base import Snapshot
+from nodepool_lite.service.grab import LETTERS, SAMPLE, Wish, grab, grab_now, new_lease_id
+from nodepool_lite.store.base import NO_SAMPLE, Snapshot
 from nodepool_lite.store.memory import MemoryServer, MemoryStore
 from nodepool_lite.testing import NOW, FakeClock, make_config, make_lease, make_node, make_waiter, numbered
 
@@ -124,6 +124,33 @@ def test_few_nodes_are_handed_out_in_the_order_in_which_they_became_ready(
     assert [lease.nodes for lease in leases if lease] == [(numbered(3),), (TWO,), (ONE,)]
 
 
+def test_a_warm_grab_looks_at_few_of_many_nodes(server: MemoryServer, config: Config, clock: FakeClock) -> None:
+    """How many nodes a pool has does not matter; the one that is ready is found all the same."""
+    looks = []
+
+    class Counting(MemoryStore):
+        """A client that counts the nodes that it is shown."""
+
+        def read(self, *kinds: type[Record], sample: Mapping[type[Record], int] = NO_SAMPLE) -> Snapshot:
+            records = super().read(*kinds, sample=sample)
+            if Node in kinds:
+                looks.append(len(records.nodes))
+            return records
+
+    client = Counting(server)
+    for number in range(1, 61):
+        client.create(make_node(number))
+    assert grab_now(client, config, clock, Wish("debian-12", "alice")) is not None
+    assert looks == [SAMPLE]
+    for node in client.snapshot().nodes.values():
+        client.delete(node)
+        client.create(make_node(int(node.id), state=NodeState.PREPARING))
+    client.create(make_node(61))
+    lease = grab_now(client, config, clock, Wish("debian-12", "alice"))
+    assert lease is not None
+    assert lease.nodes == (numbered(61),)
+
+
 def test_a_grab_that_was_overtaken_takes_another_node(store: MemoryStore, config: Config, clock: FakeClock) -> None:
     """Somebody took the chosen one between reading and writing: any other free one is as good, and no one waits."""
     for number in (1, 2):
@@ -131,8 +158,8 @@ def test_a_grab_that_was_overtaken_takes_another_node(store: MemoryStore, config
     read = store.read
     rivals = [Wish("debian-12", "bob")]
 
-    def overtaken(*kinds: type[Record]) -> Snapshot:
-        seen = read(*kinds)
+    def overtaken(*kinds: type[Record], sample: Mapping[type[Record], int] = NO_SAMPLE) -> Snapshot:
+        seen = read(*kinds, sample=sample)
         if rivals:
             assert grab_now(store, config, clock, rivals.pop()) is not None
         return seen

@@ -1,7 +1,7 @@
 """Leases from the hand-out to the end."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from msgspec.structs import replace
@@ -11,8 +11,9 @@ from nodepool_lite.model.clock import SystemClock
 from nodepool_lite.model.errors import NodepoolError, NoSuchThingError, StoreConflictError, WaitTimeoutError
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.model.record import Record
 from nodepool_lite.service import leases
-from nodepool_lite.store.base import Snapshot
+from nodepool_lite.store.base import NO_SAMPLE, Snapshot
 from nodepool_lite.store.memory import MemoryServer, MemoryStore
 from nodepool_lite.testing import NOW, FakeClock, make_lease, make_node, numbered
 
@@ -193,8 +194,8 @@ def test_a_conflict_is_read_and_decided_anew(server: MemoryServer, store: Memory
     class Overtaken(MemoryStore):
         """A client that is overtaken after its first read."""
 
-        def read(self, *kinds: type) -> Snapshot:
-            records = super().read(*kinds)
+        def read(self, *kinds: type[Record], sample: Mapping[type[Record], int] = NO_SAMPLE) -> Snapshot:
+            records = super().read(*kinds, sample=sample)
             node = records.nodes.get(ONE)
             if node is not None and len(node.history) == 1:
                 other.update(node.noted(NOW, "a note from another client"))
@@ -211,9 +212,9 @@ class Torn(MemoryStore):
         self._early = early
         self._hand_out: Callable[[], object] | None = hand_out
 
-    def read(self, *kinds: type) -> Snapshot:
+    def read(self, *kinds: type[Record], sample: Mapping[type[Record], int] = NO_SAMPLE) -> Snapshot:
         """Return the torn records once, and then as they are."""
-        before = super().read(*kinds)
+        before = super().read(*kinds, sample=sample)
         if self._hand_out is None:
             return before
         self._hand_out()

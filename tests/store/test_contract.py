@@ -326,6 +326,18 @@ def test_only_what_is_asked_for_is_read(store: Store) -> None:
     assert store.read().leases == {"a": lease}
 
 
+def test_a_few_of_many_records_are_read_at_random(store: Store) -> None:
+    """So many as were asked for, or all if there are fewer; other kinds come whole."""
+    nodes = {each.id: each for each in (store.create(make_node(number)) for number in range(1, 21))}
+    lease = store.create(make_lease("a"))
+    seen = [store.read(Node, Lease, sample={Node: 5}) for _ in range(3)]
+    assert [(len(each.nodes), each.nodes.items() <= nodes.items(), each.leases) for each in seen] == [
+        (5, True, {"a": lease})
+    ] * 3
+    assert len({frozenset(each.nodes) for each in seen}) > 1
+    assert store.read(Node, sample={Node: 20}).nodes == nodes
+
+
 def test_records_are_looked_up_by_their_names(connect: Connect) -> None:
     """From the server, by a client that has not heard of them; what is not there is left out."""
     store, other = connect(), connect()

@@ -44,9 +44,9 @@ class StoreWire:
             self._caller.point(0.0)
         return self._store.find(kind, record_id)
 
-    def read(self, *kinds: Any) -> Any:
+    def read(self, *kinds: Any, **options: Any) -> Any:
         """Read from the server."""
-        return self._ask(lambda: self._store.read(*kinds))
+        return self._ask(lambda: self._store.read(*kinds, **options))
 
     def look_up(self, kind: Any, ids: Any) -> Any:
         """Read from the server."""
