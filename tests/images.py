@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nodepool_lite.actions.dib.recipe import Recipe, fingerprint
@@ -32,25 +34,37 @@ def debian_image(cache_dir: Path | None = None) -> tuple[Path, Path]:
 def built(diskimage: Diskimage, cache_dir: Path | None = None) -> tuple[Path, Path]:
     """Return a qcow2 image and the private key that user `jenkins` is logged in with.
 
-    It is built when `cache_dir` (by default $NODEPOOL_TEST_CACHE, or a directory of the user's cache) has none that
-    was made from the elements as they are now; who comes while another builds it, waits. Nobody may write to it.
+    It is built when none is `kept` that was made from the elements as they are now; who comes while another builds
+    it, waits. Nobody may write to it.
     """
-    base = cache_dir or Path(os.environ.get("NODEPOOL_TEST_CACHE") or Path("~/.cache/nodepool-lite/tests").expanduser())
-    home = base / fingerprint(diskimage, (elements_dir(),))
-    home.mkdir(parents=True, exist_ok=True)
-    image, key = home / f"{diskimage.name}.qcow2", home / "id_ed25519"
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with kept(fingerprint(diskimage, (elements_dir(),)), cache_dir) as home:
+        image, key = home / f"{diskimage.name}.qcow2", home / "id_ed25519"
         if not key.exists():
             subprocess.check_call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tests", "-f", key])
         if not image.exists():
-            _remove_unused(base)
-            _build(diskimage, image, key, base / "builds" / f"{diskimage.name}-{home.name}")
+            _build(diskimage, image, key, home.parent / "builds" / f"{diskimage.name}-{home.name}")
     return image, key
 
 
+@contextmanager
+def kept(digest: str, cache_dir: Path | None = None) -> Iterator[Path]:
+    """Give the directory of what is made from something with this digest, to one test process at a time.
+
+    It lies in `cache_dir` (by default $NODEPOOL_TEST_CACHE, or a directory of the user's cache), and is empty but for
+    its lock when it is new.
+    """
+    base = cache_dir or Path(os.environ.get("NODEPOOL_TEST_CACHE") or Path("~/.cache/nodepool-lite/tests").expanduser())
+    home = base / digest
+    if not home.exists():
+        _remove_unused(base)
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield home
+
+
 def _remove_unused(base: Path) -> None:
-    """Remove images that no test has asked for in a week: of elements as they were once."""
+    """Remove what no test has asked for in a week: of elements as they were once."""
     for lock in base.glob("*/lock"):
         if lock.stat().st_mtime < time.time() - _UNUSED:
             shutil.rmtree(lock.parent)

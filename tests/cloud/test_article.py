@@ -38,20 +38,20 @@ def home(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pool(home: Path, members: list[Connection], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPool]:
+def pool(home: Path, members: list[Connection]) -> Iterator[RealPool]:
     """Start the services with the article's nodepool.yaml."""
-    with running(article.lay_out(home, tmp_path_factory, CHANGES), {"HOME": str(home)}, members[:1]) as pool:
+    with running(article.lay_out(home, CHANGES), {"HOME": str(home)}, members[:1]) as pool:
         yield pool
 
 
-def test_the_files_are_checked_before_anything_is_started(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_files_are_checked_before_anything_is_started(home: Path) -> None:
     """Steps 1 and 3: a network of another cloud is found before a daemon runs into it, and the right ones are named."""
     unchanged = {key: new for key, new in CHANGES.items() if key != "defaultnet"}
-    pool = RealPool(article.lay_out(home, tmp_path_factory, unchanged), {"HOME": str(home)})
+    pool = RealPool(article.lay_out(home, unchanged), {"HOME": str(home)})
     pool.cli("config", "check")
     said = pool.cli("config", "check", "--live", status=78)
     assert "there is no network `defaultnet`; there are: bulk, private, provider, public" in said
-    article.lay_out(home, tmp_path_factory, CHANGES)
+    article.lay_out(home, CHANGES)
     pool.cli("config", "check", "--live")
 
 

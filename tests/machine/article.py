@@ -5,15 +5,18 @@ names of the cloud and of directories; times, since machines are emulated; and a
 built again.
 """
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
+from nodepool_lite.actions.dib.recipe import fingerprint
+from nodepool_lite.config.settings import Diskimage
+from nodepool_lite.config.shipped import elements_dir
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.node import Node, NodeState
+from tests.images import kept
 from tests.machine.pool import RealPool
 
 ARTICLE = Path(__file__).parent.parent / "config" / "data" / "article.yaml"
@@ -45,14 +48,15 @@ set -eu
 printf '[Match]\\nType=ether\\n[Network]\\nDHCP=ipv4\\n' > /etc/systemd/network/80-dhcp.network
 systemctl enable systemd-networkd
 """
+HOOKS = {"extra-data.d/50-copy-key": COPY_KEY, "install.d/50-user": MAKE_USER, "install.d/60-dhcp": DHCP}
 
 
-def lay_out(base: Path, factory: pytest.TempPathFactory, changes: Mapping[str, str]) -> Path:
+def lay_out(base: Path, changes: Mapping[str, str]) -> Path:
     """Write the article's nodepool.yaml for a pool below `base`, with these changes, and return its path.
 
-    The key, the element and the image that is built of them are those of the whole test run.
+    The key, the element and the image that is built of them are those of all test processes.
     """
-    home = _home(factory)
+    home = _home()
     text = ARTICLE.read_text().removeprefix("---\n")
     begin, end = text.index("      - centos-minimal"), text.index("providers:")
     build = f"    release: bookworm\n    dib-cmd: {BUILD} {home / 'built'}\n\n"
@@ -141,18 +145,21 @@ def is_built_uploaded_and_deleted_by_hand(pool: RealPool) -> None:
     assert not list(pool.config.images_dir.glob(f"{newest.name}*"))
 
 
-def _home(factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of this test run with the pool's key and the article's own `nodepool-minimal`."""
-    home = factory.getbasetemp() / "the-article"
-    if not home.exists():
-        home.mkdir(mode=0o755)
-        subprocess.check_call(
-            ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f", home / "id_rsa"]
-        )
-        hooks = {"extra-data.d/50-copy-key": COPY_KEY, "install.d/50-user": MAKE_USER, "install.d/60-dhcp": DHCP}
-        for name, text in hooks.items():
+def _home() -> Path:
+    """Return the directory with the pool's key and the article's own `nodepool-minimal`, and an image once it is built.
+
+    It is another one when they are written anew, or when the element that makes the guest boot fast is.
+    """
+    quick = fingerprint(Diskimage(name="article", elements=("debian-quick",)), (elements_dir(),))
+    digest = hashlib.sha256(repr((quick, ELEMENTS, HOOKS)).encode()).hexdigest()[:16]
+    with kept(f"article-{digest}") as home:
+        for name, text in HOOKS.items():
             hook = home / "elements" / "nodepool-minimal" / name
             hook.parent.mkdir(parents=True, exist_ok=True)
             hook.write_text(text)
             hook.chmod(0o755)
+        if not (home / "id_rsa").exists():
+            subprocess.check_call(
+                ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f", home / "id_rsa"]
+            )
     return home

@@ -21,7 +21,7 @@ CHANGES = {
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPool]:
     """The article's set-up: a key, an element, and its nodepool.yaml with another driver."""
-    pool = RealPool(article.lay_out(tmp_path_factory.mktemp("article"), tmp_path_factory, CHANGES), {})
+    pool = RealPool(article.lay_out(tmp_path_factory.mktemp("article"), CHANGES), {})
     with closing(pool):
         pool.start()
         yield pool
