@@ -109,3 +109,14 @@ def test_a_script_whose_library_is_missing_fails_its_node_with_that_reason(
     world = make_world(LABEL, config)
     world.run(10)
     assert "prepare.sh names verify.sh, which is not in `scripts-dir`" in world.nodes(NodeState.FAILED)[0].error
+
+
+def test_a_node_that_does_not_answer_its_check_is_looked_up_in_the_cloud(make_world: MakeWorld) -> None:
+    """At once, however seldom a pool at rest lists its servers: to be shut down says more than to be silent."""
+    world = make_world(config={"check_interval": 60.0}, poll_interval=20)
+    world.run(60)
+    (node,) = world.nodes(NodeState.READY)
+    assert node.server_id is not None
+    world.cloud.stop(node.server_id)
+    world.run(60)
+    assert world.records.nodes[node.id].error == "its server is stopped: shut down from inside"
