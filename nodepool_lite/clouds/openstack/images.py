@@ -17,6 +17,8 @@ SAVE_TIMEOUT = 600.0
 """Seconds that Glance may take, after the last byte, to store an image."""
 SETTLE_TRIES = 15
 """How often, 2 s apart, an upload whose answer was lost is looked for."""
+QUEUED_TRIES = 2
+"""The same while Glance says `queued`: it has not begun to take the content, which it says before the first byte."""
 _GONE = frozenset({"deleted", "pending_delete"})
 _BLOCK = 1 << 20
 
@@ -120,12 +122,14 @@ class Images:
 
     def _stored(self, image_id: str) -> Mapping[str, Any]:
         """Return the image once it is active."""
-        for _ in range(SETTLE_TRIES):
+        for tries in range(SETTLE_TRIES):
             found = self._api.call("look at an image", "image", "GET", f"/images/{image_id}").body
             if found["status"] == "active":
                 return dict(found)
             if found["status"] not in {"saving", "importing", "queued"}:
                 raise TryAgainLaterError(f"image {image_id} became {found['status']} in place of active")
+            if found["status"] == "queued" and tries >= QUEUED_TRIES:
+                break
             self._clock.sleep(2.0)
         raise TryAgainLaterError(f"image {image_id} is still {found['status']} after it was uploaded")
 

@@ -145,12 +145,14 @@ def test_a_deletion_that_failed_is_asked_for_again(door: Door) -> None:
     """Whether it went through or not."""
     driver = door.driver()
     driver.list_servers()
-    for what in [*(each.values[0] for each in NO_EFFECT), {"cut": "after"}]:
-        server_id = driver.create_server(door.spec())
+    faults = [*(each.values[0] for each in NO_EFFECT), {"cut": "after"}]
+    servers = {driver.create_server(door.spec()): what for what in faults}
+    for server_id, what in servers.items():
         door.proxy.rule("DELETE", f"servers/{server_id}", **what)
         with pytest.raises(TryAgainLaterError):
             driver.delete_server(server_id)
         driver.delete_server(server_id)
+    for server_id in servers:
         gone(driver, server_id)
 
 
