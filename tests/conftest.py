@@ -6,8 +6,27 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.cloud.turns import Turns, disturbs
 from tests.secured import Secured, start, stop
 from tests.zookeeper import open_zookeeper
+
+_turns = Turns()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put those that stop services of the cloud behind those that need them."""
+    items.sort(key=disturbs)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Have tests on the OpenStack wait while another process stops its services."""
+    _turns.begin(item)
+    try:
+        return (yield)
+    finally:
+        _turns.end(item, nextitem)
+
 
 settings.register_profile("busy", deadline=None)  # a test is not wrong because others use the processor
 settings.load_profile("busy")

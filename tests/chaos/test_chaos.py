@@ -8,7 +8,7 @@ import pytest
 
 from tests.cloud.conftest import Cloud
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.aside]
 ROOT = Path(__file__).parents[2]
 KILLS = "10"
 SEED = "1"

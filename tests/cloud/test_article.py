@@ -16,7 +16,7 @@ from tests.machine.pool import RealPool
 
 __all__ = ["members"]
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.aside]
 CHANGES = {
     "defaultnet": "private",
     "cron:\n": "check-interval: 15\ncron:\n",  # nobody waits a quarter of an hour for the check

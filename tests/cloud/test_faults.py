@@ -55,7 +55,6 @@ def test_a_pool_comes_through_every_fault_of_creations_lists_and_deletions(
     start: Callable[..., FakePool], door: Door, member: openstack.connection.Connection
 ) -> None:
     """Every node becomes ready with one server, the reason of each wait is on record, and nothing is left."""
-    before = {port.id for port in member.network.ports()}
     answered = threading.Event()
     rules = _withhold_one_creation(door.proxy, answered) | _all_faults(door.proxy, "POST", CREATION, FAULTS)
     pool = start(count=len(rules))
@@ -64,10 +63,12 @@ def test_a_pool_comes_through_every_fault_of_creations_lists_and_deletions(
     answered.set()
     records = pool.wait(lambda seen: len(_ready(seen)) == len(rules), PATIENCE)
     _judge_creations(_stories(door.proxy.made("POST", CREATION), rules, _node_of), records)
-    assert [node for node, _ in pool.servers_in(member)] == sorted(node.id for node in _ready(records))
+    servers = pool.servers_in(member)
+    assert [node for node, _ in servers] == sorted(node.id for node in _ready(records))
+    assert _ports(member, servers)
     _suffer_deletions(pool, door.proxy, len(rules))
     assert pool.servers_in(member) == []
-    assert {port.id for port in member.network.ports()} <= before
+    assert _ports(member, servers) == []
 
 
 def _withhold_one_creation(proxy: FaultProxy, answered: threading.Event) -> dict[int, str]:
@@ -153,6 +154,12 @@ def _answered_since(proxy: FaultProxy, rule: Rule) -> bool:
     lists = proxy.made("GET", LIST)
     met = [number for number, call in enumerate(lists) if call.rule is rule]
     return bool(met) and any(call.status == 200 for call in lists[met[-1] + 1 :])
+
+
+def _ports(member: openstack.connection.Connection, servers: list[tuple[str, str]]) -> list[str]:
+    """Return the ports of these servers, however long they are gone."""
+    ours = {server_id for _, server_id in servers}
+    return [port.id for port in member.network.ports() if port.device_id in ours]
 
 
 def _ready(records: Snapshot) -> list[Node]:

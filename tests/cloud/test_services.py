@@ -20,7 +20,7 @@ from tests.clouds.openstack.conftest import Door, eventually
 
 __all__ = ["door", "members", "start"]
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.disruptive]
 CREATION, LIST, CONTENT = "compute/v2.1/servers$", "compute/v2.1/servers/detail", "image/v2/images/.*/file"
 PROVIDER = "provider/cloud"
 SLOW = FAKES.replace("flavor-name: tiny", "flavor-name: tiny, instance-properties: {{fake-delay: '8'}}")

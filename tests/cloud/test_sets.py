@@ -12,7 +12,7 @@ from tests.cloud.pools import PATIENCE, FakePool, door, members, start
 
 __all__ = ["door", "members", "start"]
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.aside]
 SETS = """
 state-dir: {base}/state
 labels:

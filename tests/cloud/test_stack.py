@@ -135,6 +135,7 @@ def test_the_second_project_is_small(cloud: Cloud) -> None:
         assert small.compute.get_limits().absolute.instances == 3
 
 
+@pytest.mark.aside
 def test_a_true_machine_boots_and_lets_its_owner_in_over_ssh(
     make: Make, floating_ip: Callable[[Server], str], debian: Debian
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_true_machine_boots_and_lets_its_owner_in_over_ssh(
     assert [_log_in(debian, address) for address in addresses] == ["jenkins", "jenkins"]
 
 
+@pytest.mark.disruptive
 def test_a_killed_service_works_again_when_it_was_started(cloud: Cloud, member: Connection) -> None:
     """Tests kill services while the pool uses them."""
     cloud.service("kill", "glance")

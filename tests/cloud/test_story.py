@@ -66,6 +66,7 @@ def start(tmp_path: Path, cloud: Cloud) -> Iterator[Callable[..., RealPool]]:
             pool.stop()
 
 
+@pytest.mark.aside
 def test_a_true_machine_from_the_image_to_a_users_shell(start: Callable[..., RealPool], tmp_path: Path) -> None:
     """DIB's image goes to Glance, Nova boots it, the pinned key lets us in, and a user gets it and gives it back."""
     image, key = debian_image()
