@@ -13,7 +13,7 @@ from tests.cloud.conftest import Cloud
 from tests.cloud.stack.enclosure import Enclosure
 from tests.cloud.stack.place import Place
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.aside]
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
 INSIDE = """
