@@ -17,7 +17,7 @@ from tests.clouds.openstack.conftest import Door, eventually
 
 __all__ = ["door", "members", "start"]
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.aside]
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "delay": {"delay": 2.0},
     "cut before": {"cut": "before"},
