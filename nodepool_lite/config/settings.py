@@ -321,7 +321,7 @@ class Config(Section):
     max_hold_age: Duration = 0.0
     """The longest hold; 0 is unlimited."""
     check_interval: Duration = 300.0
-    """Time between two logins to each ready node, to see that it is alive."""
+    """Time between two logins to each ready node; one that does not answer is looked up in the cloud at once."""
     cleanup_interval: Duration = 600.0
     """Time between two searches for servers without a record and records without a server."""
     check_cron: str = ""
