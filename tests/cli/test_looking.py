@@ -3,11 +3,13 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import yaml
 
+from nodepool_lite.clouds.driver import Server
 from nodepool_lite.model.image import BuildState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import NodeState, ScriptRun
@@ -168,11 +170,10 @@ def test_status_without_any_process_says_how_to_start_one(desk: Desk) -> None:
     assert "none: start one with `nodepool-lite run`" in desk.out("status")
 
 
-def test_aliens_are_servers_without_a_record(desk: Desk) -> None:
-    """Asked of the provider itself; two providers may be doors to the same cloud."""
-    assert "has never run" in desk.run("alien-list").stderr
-    desk.store.create(Pool(id="self", pool_id="p1", created=NOW))
-    from nodepool_lite.clouds.driver import ServerSpec  # noqa: PLC0415 - only this test speaks to a cloud
+@pytest.fixture
+def serve(desk: Desk) -> Callable[[int], str]:
+    """Give a function that makes a server with the pool's mark for a node of that number, and returns its id."""
+    from nodepool_lite.clouds.driver import ServerSpec  # noqa: PLC0415 - only tests of aliens speak to a cloud
     from nodepool_lite.clouds.registry import open_driver  # noqa: PLC0415
     from nodepool_lite.config.load import load_or_raise  # noqa: PLC0415
 
@@ -180,24 +181,44 @@ def test_aliens_are_servers_without_a_record(desk: Desk) -> None:
     desk.config.write_text(text.replace("driver: simulated", "driver: simulated\n    options: {images: [i]}"))
     config = load_or_raise(desk.config, os.environ)
     driver = open_driver(config.providers[0], config=config, pool_id="p1", clock=desk.clock)
-    for number in (1, 2, 3):
-        spec = ServerSpec(
-            pool_id="p1",
-            node_id=numbered(number),
-            attempt=str(number),
-            name=f"server {number}",
-            label="debian-12",
-            generation="g",
-            image_id="i",
-        )
-        server = driver.create_server(spec)
-        if number == 1:
-            desk.store.create(make_node(number, server_id=server))
-        elif number == 3:
-            desk.store.create(make_node(number, provider="other", server_id=server))
+
+    def served(number: int) -> str:
+        name = {"name": f"server {number}", "label": "debian-12", "generation": "g", "image_id": "i"}
+        return driver.create_server(ServerSpec(pool_id="p1", node_id=numbered(number), attempt=str(number), **name))
+
+    return served
+
+
+def test_aliens_are_servers_without_a_record(desk: Desk, serve: Callable[[int], str]) -> None:
+    """Asked of the provider itself; two providers may be doors to the same cloud."""
+    assert "has never run" in desk.run("alien-list").stderr
+    desk.store.create(Pool(id="self", pool_id="p1", created=NOW))
+    desk.store.create(make_node(1, server_id=serve(1)))
+    serve(2)
+    desk.store.create(make_node(3, provider="other", server_id=serve(3)))
     desk.clock.advance(60)
     (alien,) = desk.json("alien-list")
     assert (alien["Provider"], alien["Hostname"], alien["Node"]) == ("local", "server 2", numbered(2))
+
+
+def test_a_server_whose_node_comes_or_goes_meanwhile_is_no_alien(
+    desk: Desk, serve: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cloud takes its time to answer, and a node may be made or end in between."""
+    from nodepool_lite.clouds.simulated import SimulatedDriver  # noqa: PLC0415
+
+    desk.store.create(Pool(id="self", pool_id="p1", created=NOW))
+    old = desk.store.create(make_node(1, server_id=serve(1)))
+    list_servers = SimulatedDriver.list_servers
+
+    def slowly(driver: SimulatedDriver) -> Sequence[Server]:
+        desk.store.create(make_node(2, server_id=serve(2)))
+        found = list_servers(driver)
+        desk.store.delete(old)
+        return found
+
+    monkeypatch.setattr(SimulatedDriver, "list_servers", slowly)
+    assert desk.json("alien-list") == []
 
 
 def test_checking_a_configuration(desk: Desk, tmp_path: Path) -> None:

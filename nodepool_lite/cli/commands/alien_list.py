@@ -21,14 +21,14 @@ from nodepool_lite.store.base import Snapshot
 
 
 @dataclass(frozen=True)
-class Alien:
-    """A server without a record."""
+class Marked:
+    """A server with the pool's mark, which is an alien unless a record knows it."""
 
     provider: str
     server: Server
 
 
-def columns(clock: Clock) -> Sequence[Column[Alien]]:
+def columns(clock: Clock) -> Sequence[Column[Marked]]:
     """Return the columns of an alien."""
     return (
         Column("Provider", lambda each: each.provider),
@@ -53,17 +53,21 @@ def columns(clock: Clock) -> Sequence[Column[Alien]]:
 @click.pass_obj
 def command(app: App, *, names: tuple[str, ...], detail: bool, output_format: str) -> int:
     """Ask every provider for our servers, and print those that belong to no node. The launcher deletes them."""
-    with app.store() as store:
-        records = store.read(Node, Pool)
     failed: list[str] = []
-    found = list(_aliens(app, records, failed))
+    with app.store() as store:
+        before = store.read(Node, Pool)
+        servers = list(_servers(app, before, failed))
+        # A node may have ended while the clouds were asked, and a new one have been recorded.
+        after = store.read(Node)
+    found = [each for each in servers if not any(is_known(records, each.server) for records in (before, after))]
     click.echo(render(found, columns(app.clock), Shape(output_format, names, detail)), nl=False)
     for sentence in failed:
         note(sentence)
     return 1 if failed else 0
 
 
-def _aliens(app: App, records: Snapshot, failed: list[str]) -> Iterator[Alien]:
+def _servers(app: App, records: Snapshot, failed: list[str]) -> Iterator[Marked]:
+    """Yield everything with the pool's mark; `failed` takes a sentence for each provider that did not answer."""
     pool = next(iter(records.pool.values()), None)
     if pool is None:
         note("this pool has never run: nothing carries its mark")
@@ -76,4 +80,4 @@ def _aliens(app: App, records: Snapshot, failed: list[str]) -> Iterator[Alien]:
             failed.append(f"{provider.name}: {error}")
             continue
         driver.close()
-        yield from (Alien(provider.name, server) for server in servers if not is_known(records, server))
+        yield from (Marked(provider.name, server) for server in servers)
