@@ -55,18 +55,21 @@ def kept(digest: str, cache_dir: Path | None = None) -> Iterator[Path]:
     """
     base = cache_dir or Path(os.environ.get("NODEPOOL_TEST_CACHE") or Path("~/.cache/nodepool-lite/tests").expanduser())
     home = base / digest
-    if not home.exists():
-        _remove_unused(base)
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
+    base.mkdir(parents=True, exist_ok=True)
+    with (base / "lock").open("w") as all_of_it:
+        fcntl.flock(all_of_it, fcntl.LOCK_EX)
+        _remove_unused(base, home)
+        home.mkdir(exist_ok=True)
+        lock = (home / "lock").open("w")
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield home
 
 
-def _remove_unused(base: Path) -> None:
-    """Remove what no test has asked for in a week: of elements as they were once."""
+def _remove_unused(base: Path, home: Path) -> None:
+    """Remove what no test has asked for in a week, but for what is being asked for: of elements as they were once."""
     for lock in base.glob("*/lock"):
-        if lock.stat().st_mtime < time.time() - _UNUSED:
+        if lock.parent != home and lock.stat().st_mtime < time.time() - _UNUSED:
             shutil.rmtree(lock.parent)
 
 

@@ -168,7 +168,7 @@ def check_node(ctx: Context, action: CheckNode) -> Outcome:
     except AccessError as error:
         tries = int(ctx.notes.get(f"check {node.id}", "0")) + 1
         ctx.notes[f"check {node.id}"] = str(tries)
-        if not isinstance(error, VerifyError):  # the cloud may know why it is silent, and knows it at once
+        if not isinstance(error, VerifyError):  # the cloud may know why, and knows it at once
             ctx.sightings.look_again(node.provider, ctx.clock.now())
         if tries < CHECK_TRIES and not isinstance(error, HostKeyMismatchError):
             return Again(CHECK_PAUSE, str(error))

@@ -1,6 +1,7 @@
 """The images of a pool in a real Glance: one build at several providers, the way back, and what nobody knows of."""
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
 from tests.cloud.pools import pool_id, running
-from tests.cloud.proxy import FaultProxy, refusal
+from tests.cloud.proxy import FaultProxy, Reply, refusal
 from tests.cloud.way import UPSTREAMS
 from tests.clouds.openstack.conftest import Door, eventually, members
 from tests.machine.pool import RealPool
@@ -84,7 +85,13 @@ def test_a_build_goes_to_all_its_providers_at_the_same_time(
 ) -> None:
     """Each has an image of its own, also where two lead to the same project; what Glance holds is the same."""
     before = _newest(pool.wait(lambda records: _served(records, *PROVIDERS), WITHIN))
-    proxy.rule("PUT", CONTENT, times=len(PROVIDERS), delay=4)
+    seen_all = threading.Event()
+
+    def withheld(reply: Reply) -> Reply:
+        seen_all.wait(WITHIN)
+        return reply
+
+    proxy.rule("PUT", CONTENT, times=len(PROVIDERS), change=withheld)
     pool.cli("image-build", "web")
 
     def all_on_their_way(records: Snapshot) -> bool:
@@ -93,6 +100,7 @@ def test_a_build_goes_to_all_its_providers_at_the_same_time(
         return newest.id != before.id and states == [UploadState.UPLOADING] * len(PROVIDERS)
 
     pool.wait(all_on_their_way, WITHIN)
+    seen_all.set()
     records = pool.wait(lambda records: _served(records, *PROVIDERS, other_than=before), WITHIN)
     images = {name: upload.image_id for name, upload in _uploads(records, _newest(records)).items()}
     assert len(set(images.values())) == len(PROVIDERS)

@@ -2,11 +2,13 @@
 
 import fcntl
 import os
-from pathlib import Path
 
 import pytest
 
-LOCK = Path(__file__).parents[2] / ".cloud.lock"
+from tests.cloud.stack.place import Place
+
+LOCK = "tests.lock"
+"""A file in the cloud's own directory: the cloud is the host's, whichever checkout uses it."""
 
 
 class Turns:
@@ -19,7 +21,9 @@ class Turns:
         """Wait until the test may run; a module that has its turn keeps it."""
         if item.get_closest_marker("cloud") is None or self._file is not None:
             return
-        self._file = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        place = Place.find()
+        place.make()
+        self._file = os.open(place.home / LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._file, fcntl.LOCK_EX if disturbs(item) else fcntl.LOCK_SH)
 
     def end(self, item: pytest.Item, following: pytest.Item | None) -> None:

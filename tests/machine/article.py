@@ -9,8 +9,10 @@ import hashlib
 import re
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
+from nodepool_lite.actions import dib
 from nodepool_lite.actions.dib.recipe import fingerprint
 from nodepool_lite.config.settings import Diskimage
 from nodepool_lite.config.shipped import elements_dir
@@ -148,17 +150,22 @@ def is_built_uploaded_and_deleted_by_hand(pool: RealPool) -> None:
 def _home() -> Path:
     """Return the directory with the pool's key and the article's own `nodepool-minimal`, and an image once it is built.
 
-    It is another one when they are written anew, or when the element that makes the guest boot fast is.
+    It is another one when anything changes of which the image is made: these texts, how we call diskimage-builder and
+    with what of our own, or diskimage-builder itself.
     """
     quick = fingerprint(Diskimage(name="article", elements=("debian-quick",)), (elements_dir(),))
-    digest = hashlib.sha256(repr((quick, ELEMENTS, HOOKS)).encode()).hexdigest()[:16]
-    with kept(f"article-{digest}") as home:
-        for name, text in HOOKS.items():
-            hook = home / "elements" / "nodepool-minimal" / name
-            hook.parent.mkdir(parents=True, exist_ok=True)
-            hook.write_text(text)
-            hook.chmod(0o755)
+    sources = [
+        each for each in sorted(Path(dib.__file__).parent.rglob("*")) if each.is_file() and each.suffix != ".pyc"
+    ]
+    builder = [each.read_bytes() for each in (*sources, BUILD)]
+    made_from = (quick, ELEMENTS, HOOKS, version("diskimage-builder"), builder)
+    with kept(f"article-{hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]}") as home:
         if not (home / "id_rsa").exists():
+            for name, text in HOOKS.items():
+                hook = home / "elements" / "nodepool-minimal" / name
+                hook.parent.mkdir(parents=True, exist_ok=True)
+                hook.write_text(text)
+                hook.chmod(0o755)
             subprocess.check_call(
                 ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f", home / "id_rsa"]
             )

@@ -122,13 +122,13 @@ class Images:
 
     def _stored(self, image_id: str) -> Mapping[str, Any]:
         """Return the image once it is active."""
-        for tries in range(SETTLE_TRIES):
+        for tries in range(1, SETTLE_TRIES + 1):
             found = self._api.call("look at an image", "image", "GET", f"/images/{image_id}").body
             if found["status"] == "active":
                 return dict(found)
             if found["status"] not in {"saving", "importing", "queued"}:
                 raise TryAgainLaterError(f"image {image_id} became {found['status']} in place of active")
-            if found["status"] == "queued" and tries >= QUEUED_TRIES:
+            if found["status"] == "queued" and tries == QUEUED_TRIES:
                 break
             self._clock.sleep(2.0)
         raise TryAgainLaterError(f"image {image_id} is still {found['status']} after it was uploaded")
