@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Backoff
 from nodepool_lite.plan.actions import Launch, Machine, Placement, Retire
@@ -12,6 +13,8 @@ from nodepool_lite.plan.view import View
 
 UNRECORDED = 60.0
 """Seconds after a failure until the next attempt where the record of its back-off cannot be read."""
+FIRST_ANSWER = 10.0
+"""Seconds after a launcher took a provider over for which its first answer is awaited by what prefers it."""
 BATCH, GROWTH, LARGEST_BATCH = 50, 10, 250
 """Nodes recorded by one plan: 50, or a tenth of what there is, up to 250.
 
@@ -25,9 +28,10 @@ def launches(view: View, ways: Sequence[Source], wanted: Sequence[Demand], now: 
     placements = _placements(view, ways, wanted, now) if any(demand.missing for demand in wanted) else ()
     if placements:
         yield Launch(at=now, why="wanted", placements=placements)
-    later = [moment for moment in (*_backoff_ends(view, ways), *_birthdays(view)) if moment > now]
+    moments = (*_backoff_ends(view, ways), *_birthdays(view), *_first_answers(view, ways))
+    later = [moment for moment in moments if moment > now]
     if later:
-        yield Launch(at=min(later), why="a back-off ends, or a node becomes too old", placements=())
+        yield Launch(at=min(later), why="a wait ends, or a node becomes too old", placements=())
 
 
 def _placements(view: View, ways: Sequence[Source], wanted: Sequence[Demand], now: float) -> tuple[Placement, ...]:
@@ -88,11 +92,24 @@ def hindrance(view: View, source: Source, room: Room, now: float) -> str:
     if f"provider/{provider.name}" not in view.records.leaders:
         return f"no launcher drives provider {provider.name}"
     silent = view.provider_backoff(provider)
-    if silent is None and f"provider/{provider.name}" in view.leads and provider.name not in view.clouds:
+    if _is_unasked(view, provider):
         return f"provider {provider.name} has not been asked yet"
     if silent is not None:
         return f"provider {provider.name} cannot be used: {silent.error}"
     return _patience(view, source, room, now)
+
+
+def _is_unasked(view: View, provider: Provider) -> bool:
+    """Tell whether this process, which is to ask the provider, has had no answer of any kind yet."""
+    leads = f"provider/{provider.name}" in view.leads
+    return leads and provider.name not in view.clouds and view.provider_backoff(provider) is None
+
+
+def _first_answers(view: View, ways: Iterable[Source]) -> Iterator[float]:
+    """Yield until when providers that have not answered yet are waited for."""
+    for provider in {way.provider.name: way.provider for way in ways if way.generation}.values():
+        if _is_unasked(view, provider):
+            yield view.led_since.get(f"provider/{provider.name}", 0.0) + FIRST_ANSWER
 
 
 def _patience(view: View, source: Source, room: Room, now: float) -> str:
@@ -118,14 +135,19 @@ def _without_backoff(view: View, source: Source, now: float) -> str:
 
 
 def _choose(view: View, ways: Iterable[Source], room: Room, now: float) -> Source | None:
-    """Return the source with the best priority, and then the fewest servers, that has room."""
+    """Return the source with the best priority, and then the fewest servers, that has room.
+
+    None as long as a better one is about to answer for the first time.
+    """
     able = [way for way in ways if not obstacle(view, way, room, now)]
-    return min(able, key=lambda way: _rank(way, room), default=None)
+    best = min(able, key=lambda way: (_priority(way), room.of(way)["servers"]), default=None)
+    preferred = [way for way in ways if best is not None and _priority(way) < _priority(best)]
+    awaited = any(moment > now for moment in _first_answers(view, preferred))
+    return None if awaited else best
 
 
-def _rank(way: Source, room: Room) -> tuple[int, int]:
-    priority = way.provider.priority if way.pool.priority is None else way.pool.priority
-    return priority, room.of(way)["servers"]
+def _priority(way: Source) -> int:
+    return way.provider.priority if way.pool.priority is None else way.pool.priority
 
 
 def _grouped(ways: Iterable[Source]) -> dict[str, list[Source]]:

@@ -11,7 +11,7 @@ from nodepool_lite.config.settings import Config, Label, PoolLabel, Provider, Pr
 from nodepool_lite.model.node import NodeState
 from nodepool_lite.plan.actions import Launch, Machine, Placement, Retire
 from nodepool_lite.plan.generation import sources
-from nodepool_lite.plan.launch import BATCH
+from nodepool_lite.plan.launch import BATCH, FIRST_ANSWER
 from nodepool_lite.plan.view import CloudView, View
 from nodepool_lite.testing import LABEL, NOW, PROVIDER, make_config, make_lease, make_node
 from tests.plan.views import LATER, make_backoff, make_view, planned
@@ -124,6 +124,27 @@ def test_providers_are_chosen_by_priority_and_then_evenly(
     """With two nodes to make."""
     view = make_view(config=two_providers(first, second))
     assert [placement.provider for placement in placements(view)] == where
+
+
+def test_a_preferred_provider_that_is_about_to_answer_is_waited_for() -> None:
+    """For a few seconds after a launcher took it over: else every start would use what is there for want of better."""
+    config = two_providers({"priority": 1}, {"priority": 2})
+    seen = {"two": CloudView(listed_at=NOW)}
+    since = {"provider/one": NOW, "provider/two": NOW}
+    view = make_view(config=config, clouds=seen, led_since=since)
+    assert not placements(view, NOW + FIRST_ANSWER - 1)
+    assert [launch.at for launch in planned(view, Launch, NOW, due=False)] == [NOW + FIRST_ANSWER]
+    assert {each.provider for each in placements(view, NOW + FIRST_ANSWER)} == {"two"}
+    answered = make_view(config=config, clouds={**seen, "one": CloudView(listed_at=NOW)}, led_since=since)
+    assert {each.provider for each in placements(answered, NOW)} == {"one"}
+
+
+def test_a_provider_that_is_not_preferred_is_not_waited_for() -> None:
+    """Nodes are made where they can be."""
+    config = two_providers({"priority": 1}, {"priority": 1})
+    since = {"provider/one": NOW, "provider/two": NOW}
+    view = make_view(config=config, clouds={"two": CloudView(listed_at=NOW)}, led_since=since)
+    assert {each.provider for each in placements(view, NOW)} == {"two"}
 
 
 @pytest.mark.parametrize("hindered", ["no image", "no launcher", "silent", "backing off"])
