@@ -33,7 +33,7 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz"
 ALPHABET = LETTERS + "23456789"
 """Without what is mistaken for something else when read aloud or from paper: 0, 1, i, l and o."""
 
-SAMPLE = 16
+SAMPLE = 8
 """So many nodes, chosen at random, are looked at first for each that is wanted; all, if they do not do. Most nodes of a
 pool are ready, and reading many takes longer than all the rest."""
 
