@@ -1,7 +1,7 @@
 """What the clouds said last and which logins succeeded: this process's memory, never recorded."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from nodepool_lite.clouds.driver import Image, Need, Quota, Server
@@ -116,13 +116,18 @@ class Sightings:
             self._catch_up()
             self._clouds = {key: cloud for key, cloud in self._clouds.items() if _latest(cloud) < moment}
 
-    def keep(self, nodes: frozenset[str], providers: frozenset[str]) -> None:
-        """Forget all but these nodes and providers."""
+    def keep_clouds(self, providers: Collection[str]) -> None:
+        """Forget what all other providers said: it grows old when somebody else asks them."""
+        with self._lock:
+            self._catch_up()
+            if not self._clouds.keys() <= set(providers):
+                self._clouds = {key: value for key, value in self._clouds.items() if key in providers}
+
+    def keep(self, nodes: Collection[str]) -> None:
+        """Forget all but these nodes."""
         with self._lock:
             self._checked = {key: value for key, value in self._checked.items() if key in nodes}
             self._answered = {key: value for key, value in self._answered.items() if key in nodes}
-            self._catch_up()
-            self._clouds = {key: value for key, value in self._clouds.items() if key in providers}
 
     def _catch_up(self) -> None:
         """Put into the views what was said of single servers and images: once for many, each view is a copy."""

@@ -145,6 +145,7 @@ class Engine:
         waiters = records.waiters.keys() | records.unreadable(Waiter)
         self._attended = attendance(records.leases.values(), waiters, self._attended, now)
         facts = self._facts()
+        ctx.sightings.keep_clouds([each.name for each in ctx.config().providers if f"provider/{each.name}" in leads])
         return View(
             records=records,
             config=ctx.config(),
@@ -223,7 +224,8 @@ class Engine:
         self._ctx.sightings.forget_from(now + SET_BACK)
         if now < self._present - SET_BACK:
             self._ctx.log.warning("clock.set-back", seconds=round(self._present - now, 1))
-            self._ctx.sightings.keep(frozenset(), frozenset())
+            self._ctx.sightings.keep(())
+            self._ctx.sightings.keep_clouds(())
             self._attended = {}
             self._led_since = {}
             self._plan = None
@@ -242,8 +244,7 @@ class Engine:
         """Forget what is remembered about what is no more."""
         with self._lock:
             self._not_before = {key: moment for key, moment in self._not_before.items() if moment > now}
-        providers = frozenset(provider.name for provider in self._ctx.config().providers)
-        self._ctx.sightings.keep(frozenset(records.nodes), providers)
+        self._ctx.sightings.keep(records.nodes.keys())
         for key in tuple(self._ctx.notes):
             if key.rpartition(" ")[2] not in records.nodes:
                 self._ctx.notes.pop(key, None)

@@ -12,7 +12,7 @@ from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
-from nodepool_lite.model.pool import Backoff
+from nodepool_lite.model.pool import Backoff, Leader
 from nodepool_lite.plan.actions import Action, CreateServer, ListImages, ListServers
 from nodepool_lite.plan.image_actions import StartBuild, StartUpload
 from nodepool_lite.testing import PROVIDER, make_config, make_lease, make_waiter
@@ -390,6 +390,19 @@ def test_a_launcher_that_lost_its_lead_does_not_ask_for_a_server_again(tmp_path:
     first.store.reconnect()
     workers.run(CreateServer)
     assert world.cloud.calls["create_server"] == 1
+
+
+def test_a_quota_that_was_seen_as_leader_is_not_believed_for_ever(tmp_path: Path) -> None:
+    """Another launcher asks the cloud now, and does not tell how much room there is: its refusals would."""
+    label = Label(name="debian-12", min_ready=2)
+    world = World(make_config(labels=(label,), state_dir=tmp_path), tmp_path / "images", max_servers=1)
+    world.run(20)
+    assert len(world.nodes()) == 1
+    leader = world.records.leaders[f"provider/{PROVIDER}"]
+    world.store.delete(leader)
+    world.store.create(Leader(id=leader.id, holder="another"))
+    world.run(5)
+    assert [node.state for node in world.nodes()] == [NodeState.READY, NodeState.BUILDING]
 
 
 def test_old_build_logs_make_room_after_a_build(tmp_path: Path) -> None:
