@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,8 @@ import pytest
 from tests.cloud.conftest import Cloud
 from tests.cloud.stack.enclosure import Enclosure
 from tests.cloud.stack.place import Place
+from tests.clouds.openstack.conftest import eventually
+from tests.program import Program
 
 pytestmark = [pytest.mark.cloud, pytest.mark.aside]
 ROOT = Path(__file__).parents[2]
@@ -48,9 +49,9 @@ time.sleep(600)
 """
 
 
-def begin(scene: str) -> "subprocess.Popen[str]":
+def begin(scene: str) -> Program[str]:
     """Run a scene in namespaces of its own."""
-    return subprocess.Popen([sys.executable, "-c", INSIDE + scene], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return Program([sys.executable, "-c", INSIDE + scene], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def left() -> list[str]:
@@ -68,20 +69,17 @@ def left() -> list[str]:
 
 def test_a_host_that_is_cut_off_is_silent_until_it_is_reachable_again(cloud: Cloud) -> None:
     """Nobody is told: whoever asks waits in vain."""
-    scene = begin(CUT)
-    said, _ = scene.communicate(timeout=PATIENCE)
+    with begin(CUT) as scene:
+        said, _ = scene.communicate(timeout=PATIENCE)
     assert said.split() == ["timed", "out", "yes"]
 
 
 def test_nothing_is_left_when_the_first_process_is_killed(cloud: Cloud) -> None:
     """Neither processes nor interfaces, though nobody could remove them."""
-    scene = begin(STAY)
-    assert scene.stdout is not None
-    assert scene.stdout.readline() == "there\n"
-    assert sorted(left()) == ["the sleeper", "the wire"]
-    os.kill(scene.pid, signal.SIGKILL)
-    scene.communicate(timeout=PATIENCE)
-    end = time.monotonic() + PATIENCE
-    while left() and time.monotonic() < end:
-        time.sleep(0.1)
-    assert left() == []
+    with begin(STAY) as scene:
+        assert scene.stdout is not None
+        assert scene.stdout.readline() == "there\n"
+        eventually(lambda: sorted(left()) == ["the sleeper", "the wire"], PATIENCE)
+        os.kill(scene.pid, signal.SIGKILL)
+        scene.communicate(timeout=PATIENCE)
+    eventually(lambda: left() == [], PATIENCE)
