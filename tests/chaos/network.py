@@ -1,6 +1,7 @@
 """Hosts that are network namespaces, on bridges whose ports can be shut: then a host is cut off, silently."""
 
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ GROUND = 1
 CLOUD_ITSELF = 2
 WIRE = "npl-chaos"
 """Our interface in the cloud's network."""
+KERNEL = 15.0
+"""Seconds that the kernel may take to remove the interfaces of a run that has ended: it does so in the background."""
 
 
 def lay() -> None:
@@ -47,9 +50,11 @@ def lay() -> None:
     Raises:
         CloudError: another run does so already; their addresses would be the same.
     """
-    present = subprocess.check_output(["ip", "-n", CLOUD_NAMESPACE, "-o", "link"], text=True)
-    if f"{WIRE}@" in present:
-        raise CloudError("another run uses the cloud; wait for its end")
+    end = time.monotonic() + KERNEL
+    while _is_taken():
+        if time.monotonic() > end:
+            raise CloudError("another run uses the cloud; wait for its end")
+        time.sleep(0.1)
     _ip("link", "set", "lo", "up")
     for bridge in (QUORUM, RECORDS, CLOUD):
         _ip("link", "add", "name", bridge.name, "type", "bridge", "forward_delay", "0")
@@ -57,6 +62,11 @@ def lay() -> None:
         _ip("link", "set", bridge.name, "up")
     _attach(CLOUD, "wire.c", CLOUD_NAMESPACE, WIRE, CLOUD_ITSELF)
     _ip("route", "add", API, "via", CLOUD.address(CLOUD_ITSELF))
+
+
+def _is_taken() -> bool:
+    present = subprocess.check_output(["ip", "-n", CLOUD_NAMESPACE, "-o", "link"], text=True)
+    return f"{WIRE}@" in present
 
 
 def add_host(name: str, number: int, bridges: Mapping[Bridge, str]) -> None:
