@@ -102,7 +102,7 @@ def _suffer_lists(pool: FakePool, proxy: FaultProxy) -> None:
             pool.wait(lambda seen: PROVIDER not in seen.backoffs, PATIENCE)
         else:
             eventually(lambda rule=rule: _answered_since(proxy, rule), PATIENCE)
-            assert PROVIDER not in pool.wait(lambda _seen: True).backoffs, name
+            assert PROVIDER not in pool.records.backoffs, name
 
 
 def _suffer_deletions(pool: FakePool, proxy: FaultProxy, count: int) -> None:

@@ -93,7 +93,7 @@ def test_a_quota_that_is_lowered_below_what_is_used(
         eventually(lambda: why in pool.cli("status"), PATIENCE)
         refused = [call for call in asked(door)[before:] if call.status != 202]
         assert [call.status for call in refused] in ([403], [])
-    node = next(each for each in pool.wait(lambda _seen: True).nodes.values() if each.provider == "small")
+    node = next(each for each in pool.records.nodes.values() if each.provider == "small")
     pool.cli("delete", node.id)  # the next look at the quota is soon: something has changed
     pool.wait(lambda seen: ("narrow", "small") in ready(seen) and len(ready(seen)) == 6, PATIENCE)
 

@@ -114,8 +114,9 @@ class RealPool:
 
     @property
     def records(self) -> Snapshot:
-        """What is recorded now."""
-        return self.wait(lambda _records: True)
+        """What is recorded now, what a command has just written included; the view of `wait` may be a moment late."""
+        assert self._store is not None
+        return self._store.read()
 
     def wait(self, condition: Callable[[Snapshot], bool], seconds: float = BOOT) -> Snapshot:
         """Return the first view that fulfils the condition; fails with the daemon's log when none does."""

@@ -116,7 +116,7 @@ def test_each_reaches_every_other_and_still_the_world(pool: RealPool, nodes: tup
 def test_a_set_is_taken_and_given_back_as_one(pool: RealPool, nodes: tuple[Node, Node, Node]) -> None:
     """One lease, three machines; and the next set is another one."""
     lease = pool.cli("grab", "three", "--no-wait", "-f", "value").strip()
-    assert all(node.lease == lease for node in pool.wait(lambda _records: True).nodes.values() if node.id in
-               {each.id for each in nodes})  # fmt: skip
+    now = pool.records.nodes
+    assert [now[each.id].lease for each in nodes] == [lease] * 3
     pool.cli("release", lease)
     pool.wait(lambda records: not {each.id for each in nodes} & set(records.nodes), BOOT)
