@@ -1,6 +1,9 @@
 """One seed from its beginning to its end."""
 
+import random
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +25,7 @@ class Told:
 
 def run(seed: int) -> Told:
     """Let the universe of that seed live and come to rest, and tell what happened."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, _drawing_from(seed):
         universe = Universe(seed, Path(directory))
         broken = ""
         try:
@@ -32,3 +35,14 @@ def run(seed: int) -> Told:
         except BrokenPromiseError as error:
             broken = str(error)
     return Told(seed, universe.story.text().replace(directory, "DIRECTORY"), broken)
+
+
+@contextmanager
+def _drawing_from(seed: int) -> Iterator[None]:
+    """Have what the product draws from Python's own random numbers drawn from the seed as well."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)

@@ -171,6 +171,10 @@ class Universe:
                 found[label.name] = max(found.get(label.name, 0), label.min_ready)
         return found
 
+    def left_out(self) -> frozenset[str]:
+        """Return the labels and providers that some configuration that may be in use does without."""
+        return frozenset().union(*(premises.without for premises in self._loaded))
+
     def script_retries(self, label: str) -> int:
         """Return how often a failed ready-script of a label may be run again."""
         return next(each.ready_script_retries for each in self._base.labels if each.name == label)

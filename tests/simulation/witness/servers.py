@@ -92,9 +92,14 @@ class Servers(Watcher):
             self.complain(f"{len(recent)} nodes of label {label} were recorded within {NEWS:.0f} s")
 
     def _are_wanted(self, label: str) -> None:
-        """A new server is for a node that is missing, or for the one more that replaces an outdated one."""
+        """A new server is for a node that is missing, or for the one more that replaces an outdated one.
+
+        A node of a provider that is left out now is no longer of use, even before whoever works on it has let go.
+        """
         nodes = self.universe.server.snapshot().nodes.values()
         own = [node for node in nodes if node.label == label and node.primary is None and node.asked is not None]
+        left_out = self.universe.left_out()
+        own = [node for node in own if node.provider not in left_out]
         unused = sum(node.state in UNUSED for node in own)
         most = max((count for _, count in self._wanted[label]), default=0)
         if unused > most + 1:
