@@ -35,7 +35,7 @@ PERSISTENCE = 3600
 def start_build(ctx: Context, action: StartBuild) -> Outcome:
     """Record the build, run disk-image-create, and record how it ended."""
     diskimage = ctx.config().diskimage(action.diskimage)
-    if diskimage is None:
+    if diskimage is None or _is_being_built(ctx, diskimage):
         return DONE
     recipe_hash = ctx.recipes().get(diskimage.name, "")
     build = _record_build(ctx, diskimage, action, recipe_hash)
@@ -106,6 +106,16 @@ def _run(ctx: Context, diskimage: Diskimage, build: Build) -> tuple[ImageFile, .
         environment=ctx.build_environment(diskimage),
     )
     return ctx.build(recipe, lambda phase: _phase(ctx, build.id, phase))
+
+
+def _is_being_built(ctx: Context, diskimage: Diskimage) -> bool:
+    """Tell whether the server has a build of it on record.
+
+    The view may not show it yet: when an earlier try got no answer, its record may have been written even so. What
+    this session asked for before comes before what it reads now.
+    """
+    builds = ctx.store.read(Build).builds.values()
+    return any(build.diskimage == diskimage.name and build.state is BuildState.BUILDING for build in builds)
 
 
 def _record_build(ctx: Context, diskimage: Diskimage, action: StartBuild, fingerprint: str) -> Build:

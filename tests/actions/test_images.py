@@ -1,15 +1,16 @@
 """Builds and uploads through outages, second thoughts and lost images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
 
+from nodepool_lite.actions.images import start_build
 from nodepool_lite.actions.removals import fail_build
 from nodepool_lite.model.errors import StoreUnavailableError
 from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.node import NodeState
-from nodepool_lite.plan.image_actions import FailBuild
+from nodepool_lite.plan.image_actions import FailBuild, StartBuild
 from nodepool_lite.service import images
 from nodepool_lite.testing import LABEL, make_build
 from tests.actions.conftest import MakeWorld
@@ -176,3 +177,23 @@ def test_an_upload_given_up_while_it_ran_leaves_no_image(make_world: MakeWorld) 
     (upload,) = world.records.uploads.values()
     assert list(world.cloud.images()) == [upload.image_id]
     assert not world.journal.crashes
+
+
+def test_a_build_whose_record_is_in_doubt_is_not_recorded_twice(make_world: MakeWorld) -> None:
+    """What a silent connection swallowed is still done when it goes on: the next try has to know of it."""
+    world = make_world()
+    ctx, store, recipes = world.launcher.ctx, world.launcher.store, world.launcher.ctx.recipes
+
+    def fall_silent() -> Mapping[str, str]:
+        store.fall_silent()
+        return recipes()
+
+    ctx.recipes = fall_silent  # asked for right before the record is written
+    start = StartBuild(at=0, why="there is no image yet", diskimage=LABEL, formats=("qcow2",))
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            start_build(ctx, start)
+    store.reconnect()
+    assert [build.number for build in world.records.builds.values()] == ["0000000000"]
+    start_build(ctx, start)
+    assert len(world.records.builds) == 1
