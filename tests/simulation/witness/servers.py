@@ -31,7 +31,9 @@ class Servers(Watcher):
         self._recorded: dict[str, deque[float]] = defaultdict(deque)
         """Label -> when nodes of it were recorded, lately."""
         self._wanted: dict[str, list[tuple[float, int]]] = defaultdict(list)
-        """Label -> how many unused nodes were wanted of it, and since when, lately."""
+        """Label -> how many unused nodes were wanted of it, and since when: lately, or since somebody led the planner."""
+        self._planned_since: float | None = None
+        """Since when somebody leads the planner: without one, nobody calls off what is not wanted any more."""
 
     def look(self, before: Snapshot, after: Snapshot) -> None:
         """Note which requests are on record, and how many nodes are wanted."""
@@ -39,6 +41,10 @@ class Servers(Watcher):
             self._attempts.add((node.id, node.attempt))
             if was is None and node.primary is None:
                 self._is_no_churn(node.label)
+        if "planner" not in after.leaders:
+            self._planned_since = None
+        elif self._planned_since is None:
+            self._planned_since = self.now
         if after.leases is before.leases and after.nodes is before.nodes:
             return
         waiting: Counter[str] = Counter()
@@ -49,7 +55,8 @@ class Servers(Watcher):
             history = self._wanted[label]
             if not history or history[-1][1] != least + waiting[label]:
                 history.append((self.now, least + waiting[label]))
-            while len(history) > 1 and history[1][0] < self.now - NEWS:
+            planned = self._planned_since is not None and self._planned_since < self.now - NEWS
+            while planned and len(history) > 1 and history[1][0] < self.now - NEWS:
                 history.pop(0)
 
     def made(self, cloud: SimulatedCloud, server_id: str) -> None:
