@@ -31,7 +31,7 @@ class Servers(Watcher):
         self._recorded: dict[str, deque[float]] = defaultdict(deque)
         """Label -> when nodes of it were recorded, lately."""
         self._wanted: dict[str, list[tuple[float, int]]] = defaultdict(list)
-        """Label -> how many unused nodes were wanted of it, and since when: lately, or since somebody led the planner."""
+        """Label -> how many unused nodes were wanted, and since when: lately, or since somebody led the planner."""
         self._planned_since: float | None = None
         """Since when somebody leads the planner: without one, nobody calls off what is not wanted any more."""
 
@@ -45,8 +45,10 @@ class Servers(Watcher):
             self._planned_since = None
         elif self._planned_since is None:
             self._planned_since = self.now
-        if after.leases is before.leases and after.nodes is before.nodes:
-            return
+        if after.leases is not before.leases or after.nodes is not before.nodes:
+            self._note_what_is_wanted(after)
+
+    def _note_what_is_wanted(self, after: Snapshot) -> None:
         waiting: Counter[str] = Counter()
         for lease in after.leases.values():
             if lease.state is LeaseState.WAITING:
