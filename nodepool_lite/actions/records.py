@@ -29,7 +29,8 @@ def launch(ctx: Context, action: Launch) -> Outcome:
     """Record the new nodes; a node set is the primary's record followed by its sub-nodes' records."""
     for placement in action.placements:
         first, *others = placement.machines
-        primary = ctx.store.create_numbered(_new(ctx, placement, first, action.why))
+        node = _new(ctx, placement, first, action.why)
+        primary = ctx.store.create_numbered(node.but(set_size=len(placement.machines)) if others else node)
         if others:
             subs = [
                 ctx.store.create_numbered(

@@ -75,7 +75,9 @@ class Node(Record):
     primary: str | None = None
     """For a sub-node: the id of the primary node of its set."""
     subnodes: tuple[str, ...] = ()
-    """For a primary node: the ids of its sub-nodes."""
+    """For a primary node: the ids of its sub-nodes, once all of them are recorded."""
+    set_size: int = 0
+    """For a primary node: how many machines its set is to have, itself included; 0 if a former version recorded it."""
     member: str = ""
     """For a machine of a `nodeset`: the label that it is made as."""
 

@@ -35,7 +35,7 @@ def broken_sets(view: View) -> Iterator[Retire]:
         lost = next((each for each in others if each not in nodes or nodes[each].state in ended), None)
         if lost is not None:
             yield _retire(node, f"node {lost} of its set is gone")
-        elif node.state is NodeState.BUILDING and node.asked is None and not view.set_is_whole(node):
+        elif (node.asked is None or node.set_size) and not view.set_is_whole(node):
             yield _retire(node, "its node set was never recorded completely")
 
 

@@ -123,10 +123,15 @@ class View:
         return self._by_provider.get(provider, ())
 
     def set_is_whole(self, node: Node) -> bool:
-        """Tell whether all records of the node's set came to be: a launcher may have died between two of them."""
+        """Tell whether all records of the node's set came to be: a launcher may have died between two of them.
+
+        The records tell. The configuration does only where a former version recorded the set: it may have changed.
+        """
         if node.primary is not None:
             primary = self.records.nodes.get(node.primary)
             return primary is not None and node.id in primary.subnodes
+        if node.set_size:
+            return 1 + len(node.subnodes) == node.set_size
         label = self.labels.get(node.label)
         return label is None or 1 + len(node.subnodes) == label.size
 

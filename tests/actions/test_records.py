@@ -90,3 +90,17 @@ def test_what_belongs_to_others_is_never_touched(make_world: MakeWorld) -> None:
     world.run(200)
     assert theirs in world.cloud.servers()
     assert their_image in world.cloud.images()
+
+
+def test_the_record_of_a_primary_tells_how_many_belong_to_its_set(make_world: MakeWorld) -> None:
+    """Before any of the others is recorded: whoever sees it then has to wait for them."""
+    world = make_world({"subnodes": 2})
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        nodes = world.records.nodes.values()
+        seen.extend((each.set_size, len(nodes)) for each in nodes if each.primary is None)
+
+    with world.launcher.store.subscribe(look):
+        world.run(10)
+    assert seen[0] == (3, 1)

@@ -95,6 +95,16 @@ def test_no_server_is_asked_for_before_the_whole_set_is_on_record() -> None:
     assert len(planned(make_view(whole, sub, third, config=config), CreateServer)) == 3
 
 
+@pytest.mark.parametrize("labels", [(), (Label(name=LABEL),)], ids=["not known", "a single node"])
+def test_how_many_belong_to_a_set_is_told_by_its_record(labels: tuple[Label, ...]) -> None:
+    """Who owns the provider may have read another configuration than the planner."""
+    config = make_config().but(labels=labels)
+    wish = WISH.but(set_size=2)
+    assert not planned(make_view(wish, config=config), CreateServer)
+    sub = make_node(2, state=S.BUILDING, primary=WISH.id)
+    assert len(planned(make_view(wish.but(subnodes=(sub.id,)), sub, config=config), CreateServer)) == 2
+
+
 @pytest.mark.parametrize("cloud", [CloudView(), CloudView(listed_at=NOW - 1), CloudView(listed_at=NOW + SETTLE - 1)])
 def test_a_list_from_before_the_request_or_just_after_it_proves_nothing(cloud: CloudView) -> None:
     """The server may be on its way."""

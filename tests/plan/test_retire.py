@@ -97,6 +97,13 @@ def test_a_set_that_was_never_recorded_completely_goes(nodes: list[Node]) -> Non
     assert len(retired(make_view(*nodes, config=config))) == len(nodes)
 
 
+@pytest.mark.parametrize("state", [S.BUILDING, S.TESTING, S.PREPARING, S.READY])
+def test_a_primary_that_was_begun_without_its_sub_nodes_goes(state: NodeState) -> None:
+    """Nobody is to be given half a set, whatever the configuration says of the label."""
+    primary = make_node(1, state=state, set_size=2)
+    assert list(retired(make_view(primary, config=make_config(min_ready=1)))) == ["1"]
+
+
 @pytest.mark.parametrize(
     ("fields", "max_hold_age", "ends"),
     [
