@@ -1,5 +1,6 @@
 """The servers: one for each request on record, no more than are wanted and allowed, and only ended ones deleted."""
 
+import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import PENDING, NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.simulation.premises import POOL_ID
+from tests.simulation.weather import CALL_TIMEOUT, LATEST
 from tests.simulation.witness.changes import NEWS, Watcher, changes
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 ENDED = frozenset({NodeState.FAILED, NodeState.DELETING})
 CHURN = 5
 """How often each node that is wanted may be made anew before news of why it fails is heard."""
+UNDER_WAY = CALL_TIMEOUT + LATEST
+"""Seconds from a request until its server is made, at most."""
 UNUSED = frozenset({*PENDING, NodeState.READY})
 
 
@@ -33,7 +37,7 @@ class Servers(Watcher):
         self._wanted: dict[str, list[tuple[float, int]]] = defaultdict(list)
         """Label -> how many unused nodes were wanted, and since when: lately, or since somebody led the planner."""
         self._planned_since: float | None = None
-        """Since when somebody leads the planner: without one, nobody calls off what is not wanted any more."""
+        """Since when somebody leads the planner."""
 
     def look(self, before: Snapshot, after: Snapshot) -> None:
         """Note which requests are on record, and how many nodes are wanted."""
@@ -57,8 +61,7 @@ class Servers(Watcher):
             history = self._wanted[label]
             if not history or history[-1][1] != least + waiting[label]:
                 history.append((self.now, least + waiting[label]))
-            planned = self._planned_since is not None and self._planned_since < self.now - NEWS
-            while planned and len(history) > 1 and history[1][0] < self.now - NEWS:
+            while self._planned and len(history) > 1 and history[1][0] < self.now - NEWS - UNDER_WAY:
                 history.pop(0)
 
     def made(self, cloud: SimulatedCloud, server_id: str) -> None:
@@ -72,7 +75,8 @@ class Servers(Watcher):
         if mark not in self._attempts:
             self.complain(f"server {server_id} was made for an attempt that never was on record")
         node = self.universe.server.snapshot().nodes.get(spec.node_id)
-        self._are_wanted(spec.label if node is None else node.label)
+        asked = self.now if node is None or node.asked is None else node.asked
+        self._are_wanted(spec.label if node is None else node.label, asked)
         self._are_allowed()
 
     def deleted(self, cloud: SimulatedCloud, server_id: str) -> None:
@@ -96,11 +100,23 @@ class Servers(Watcher):
         recent.append(self.now)
         while recent[0] < self.now - NEWS:
             recent.popleft()
-        most = CHURN * (2 + max((count for _, count in self._wanted[label]), default=0))
+        most = CHURN * (2 + self._most_wanted(label, self.now))
         if len(recent) > most:
             self.complain(f"{len(recent)} nodes of label {label} were recorded within {NEWS:.0f} s")
 
-    def _are_wanted(self, label: str) -> None:
+    def _most_wanted(self, label: str, when: float) -> int:
+        """Return how many unused nodes of a label may have been wanted by what was known at that moment, at most."""
+        history = self._wanted[label]
+        oldest = when - NEWS if self._planned else -math.inf
+        ends = [*(since for since, _ in history[1:]), math.inf]
+        return max((count for (_, count), end in zip(history, ends, strict=True) if end >= oldest), default=0)
+
+    @property
+    def _planned(self) -> bool:
+        """Whether somebody has led the planner for long enough to call off what is not wanted any more."""
+        return self._planned_since is not None and self._planned_since < self.now - NEWS
+
+    def _are_wanted(self, label: str, asked: float) -> None:
         """A new server is for a node that is missing, or for the one more that replaces an outdated one.
 
         A node of a provider that is left out now is no longer of use, even before whoever works on it has let go.
@@ -110,7 +126,7 @@ class Servers(Watcher):
         left_out = self.universe.left_out()
         own = [node for node in own if node.provider not in left_out]
         unused = sum(node.state in UNUSED for node in own)
-        most = max((count for _, count in self._wanted[label]), default=0)
+        most = self._most_wanted(label, asked)
         if unused > most + 1:
             self.complain(f"label {label} has {unused} unused nodes, and {most} were wanted at most")
 
