@@ -36,6 +36,8 @@ from tests.zookeeper import open_zookeeper
 
 PATIENCE = 60.0
 PROCESSES = 5
+FRESH = multiprocessing.get_context("spawn")
+"""Clients begin as processes of their own do, with nothing of this one's threads and connections."""
 LABEL = "fake"
 Answers: TypeAlias = "multiprocessing.SimpleQueue[list[float] | str]"
 """What each process has to say: how many seconds each grab took, or what went wrong."""
@@ -51,11 +53,12 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="nodepool-lite-") as name,
         open_zookeeper(Path(name) / "server") as zookeeper,
-        lite(zookeeper, Path(name)) as running,
+        lite(zookeeper, Path(name), metered=False) as running,
     ):
         running.want(options.ready)
         wait(lambda: len(running.ready()) >= options.ready, PATIENCE, "not all nodes were ready")
         place = (running.config, running.hosts)
+        running.look_away()
         table([("what", "median", "p99", "worst", "goal"), *_rows(place, options)])
 
 
@@ -76,10 +79,10 @@ def _row(what: str, seconds: Sequence[float], goal: str) -> Sequence[str]:
 def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float) -> list[float]:
     """Return what `grabs` grabs by so many clients took, each after a random pause of `every` seconds on average."""
     processes = min(PROCESSES, clients)
-    start = multiprocessing.Barrier(processes)
-    answers: Answers = multiprocessing.SimpleQueue()
+    start = FRESH.Barrier(processes)
+    answers: Answers = FRESH.SimpleQueue()
     crowd = [
-        multiprocessing.Process(
+        FRESH.Process(
             target=_clients, args=(place, (clients // processes, grabs // clients, every), start, answers)
         )
         for _ in range(processes)

@@ -36,11 +36,11 @@ class Lite:
 
     def ready(self) -> Collection[str]:
         """Return the nodes that are on record as ready."""
-        return [node.id for node in self._pool.records.nodes.values() if node.state is NodeState.READY]
+        return [node.id for node in self._pool.view.nodes.values() if node.state is NodeState.READY]
 
     def lose(self) -> Mark:
         """Mark a node as to be deleted, as `nodepool-lite delete` does."""
-        node = next(each for each in self._pool.records.nodes.values() if each.state is NodeState.READY)
+        node = next(each for each in self._pool.view.nodes.values() if each.state is NodeState.READY)
         self._pool.store.update(node.to(NodeState.DELETING, time.time(), "benchmark"))
         return self.mark()
 
@@ -48,6 +48,10 @@ class Lite:
         """Set `min-ready` to nothing: it deletes what is too much."""
         return self.want(0)
 
+    def look_away(self) -> None:
+        """Watch no more: what is recorded costs a watching client, and its host, as much as it costs the daemon."""
+        self._pool.look_away()
+
     def left(self) -> int:
         """Return how many nodes are on record."""
-        return len(self._pool.records.nodes)
+        return len(self._pool.view.nodes)

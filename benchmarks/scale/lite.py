@@ -34,16 +34,20 @@ POLL = 0.1
 
 
 @contextmanager
-def lite(zookeeper: str, above: Path, poll: float = POLL) -> Iterator[Lite]:
-    """Run a daemon with both roles on simulated servers during this block."""
+def lite(zookeeper: str, above: Path, poll: float = POLL, *, metered: bool = True) -> Iterator[Lite]:
+    """Run a daemon with both roles on simulated servers during this block.
+
+    `metered` counts its operations of ZooKeeper, for which a gateway of this process hands on every one of them.
+    """
     directory = above / f"lite-{uuid.uuid4().hex[:8]}"
     directory.mkdir()
     config = directory / "nodepool.yaml"
     with Meter(zookeeper).running() as meter:
+        port = meter.port if metered else int(zookeeper.rpartition(":")[2])
 
         def text(count: int) -> str:
             return CONFIG.format(
-                directory=directory, port=meter.port, chroot=directory.name, count=count, boot_time=BOOT_TIME, poll=poll
+                directory=directory, port=port, chroot=directory.name, count=count, boot_time=BOOT_TIME, poll=poll
             )
 
         def mark() -> Mark:

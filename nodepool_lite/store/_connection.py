@@ -5,7 +5,10 @@ TLS has decrypted, and never ends for good.
 """
 
 import logging
+import math
+import select
 import ssl
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from kazoo.exceptions import (
@@ -69,6 +72,23 @@ class Sockets(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo ships 
         except OSError:
             connected.close()
             raise
+
+    def select(
+        self, reads: Sequence[Any], writes: Sequence[Any], _: Sequence[Any], timeout: float | None = None
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return which sockets can be read and which written; none after `timeout` seconds.
+
+        kazoo waits five times for each answer, and its own way to wait makes and ends an epoll instance each time.
+        """
+        poll = select.poll()
+        for socket in reads:
+            poll.register(socket, select.POLLIN)
+        for socket in writes:
+            poll.register(socket, select.POLLOUT)
+        # What is broken counts as ready: to use it tells why.
+        ready = {number for number, _ in poll.poll(None if timeout is None else math.ceil(timeout * 1000))}
+        can_read, can_write = ([each for each in some if each.fileno() in ready] for some in (reads, writes))
+        return can_read, can_write, []
 
 
 class Connection(ConnectionHandler):  # type: ignore[misc]  # kazoo ships no types

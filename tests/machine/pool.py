@@ -113,6 +113,16 @@ class RealPool:
         return done
 
     @property
+    def view(self) -> Snapshot:
+        """What the watching client has heard so far."""
+        assert self._store is not None
+        return self._store.snapshot()
+
+    def look_away(self) -> None:
+        """End the watching client; the pool goes on."""
+        self._disconnect()
+
+    @property
     def records(self) -> Snapshot:
         """What is recorded now, what a command has just written included; the view of `wait` may be a moment late."""
         assert self._store is not None
