@@ -118,6 +118,9 @@ def drop_server(ctx: Context, action: DropServer) -> Outcome:
 def _server_gone(ctx: Context, node: Node) -> None:
     if node.server_id is not None:
         ctx.sightings.gone(node.server_id)
+        driver = ctx.drivers().get(node.provider)
+        if driver is not None:  # else nobody drives its provider any more
+            driver.note_gone(node.server_id)
 
 
 def forget_backoff(ctx: Context, action: ForgetBackoff) -> Outcome:

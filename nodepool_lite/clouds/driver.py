@@ -173,6 +173,9 @@ class Driver(Protocol):
     def give_address(self, server_id: str) -> None:
         """Give a server that lacks one an address that can be reached from here; one that has it is no error."""
 
+    def note_gone(self, server_id: str) -> None:
+        """Take note that a server of ours is gone, whoever asked for that: what came with it has to go as well."""
+
     def sweep_leftovers(self) -> Sequence[str]:
         """Remove what came with servers of ours that are gone; return a sentence for each thing removed."""
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from nodepool_lite.actions.dispatch import carry_out
+from nodepool_lite.clouds.simulated import SimulatedDriver
 from nodepool_lite.config.settings import CloudImage
 from nodepool_lite.model.errors import BadRequestError, CapacityError, TryAgainLaterError
 from nodepool_lite.model.node import NodeState
@@ -217,3 +218,16 @@ def test_the_history_does_not_speak_of_a_login_that_was_not_tried(make_world: Ma
     (node,) = world.nodes(NodeState.READY)
     told = [step.reason for step in node.history if step.state == NodeState.PREPARING]
     assert told == ["no login was tried (`login-test: false`)"]
+
+
+def test_a_driver_is_told_of_each_server_that_is_gone(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of one whose end somebody else asked for: what came with it is looked for by whoever is there then."""
+    world = make_world()
+    world.run(60)
+    (node,) = world.nodes(NodeState.READY)
+    told: list[str] = []
+    monkeypatch.setattr(SimulatedDriver, "note_gone", lambda _driver, server_id: told.append(server_id))
+    world.cloud.vanish(node.server_id or "")
+    world.store.update(node.to(NodeState.DELETING, world.clock.now(), "by a launcher that died"))
+    world.run(60)
+    assert (told, node.id in world.records.nodes) == ([node.server_id], False)

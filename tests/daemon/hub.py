@@ -13,7 +13,7 @@ from nodepool_lite.clouds.simulated import SimulatedDriver
 SECRET = b"of this test"
 _NAMES = (
     *("create_server", "list_servers", "delete_server", "console_log", "list_images", "delete_image"),
-    *("quota", "need", "give_address", "sweep_leftovers", "problems"),
+    *("quota", "need", "give_address", "note_gone", "sweep_leftovers", "problems"),
 )
 
 

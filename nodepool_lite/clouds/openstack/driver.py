@@ -59,7 +59,6 @@ class OpenStackDriver:
         self._floating = FloatingIps(self._api, pool_id)
         self._images = Images(self._api, pool_id, clock, provider.image_upload_timeout)
         self._leftovers = Leftovers(self._api)
-        self._lock = threading.Lock()
         """Guards the left-overs."""
         pools = provider.pools
         self._wants_addresses = any(pool.auto_floating_ip for pool in pools)
@@ -119,8 +118,7 @@ class OpenStackDriver:
         self._release(server_id)
         what, path = f"delete server {server_id}", f"/servers/{server_id}"
         reply = self._api.call(what, "compute", "DELETE", path, also=frozenset({404}))
-        with self._lock:
-            self._leftovers.remember(row)
+        self._leftovers.remember(row)
         if reply.status == 404:  # noqa: PLR2004 - RFC 9110
             self._watch.gone(server_id)
         else:
@@ -175,6 +173,10 @@ class OpenStackDriver:
         except CapacityError:
             self._quotas.doubt()
             raise
+
+    def note_gone(self, server_id: str) -> None:
+        """Look for ports of a server that is gone: whoever asked for its end may not have lived to do that."""
+        self._leftovers.note_gone(server_id)
 
     def sweep_leftovers(self) -> Sequence[str]:
         """Remove floating IPs, ports and volumes of servers of ours that are gone."""

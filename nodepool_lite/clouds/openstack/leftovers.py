@@ -1,5 +1,6 @@
 """Ports and volumes that Nova should have removed with our servers, and did not. Known by id, never guessed."""
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,17 +20,27 @@ class _Ended:
 
 
 class Leftovers:
-    """What servers that this process saw ending may leave behind. The driver guards it."""
+    """What servers that this process saw ending, or found gone, may leave behind. Any thread may call."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._lock = threading.Lock()
         self._ended: dict[str, _Ended] = {}
 
     def remember(self, row: Row) -> None:
         """Note that the end of a server of ours was asked for."""
-        self._ended[row.id] = _Ended(row.volumes)
-        while len(self._ended) > KEPT:
-            del self._ended[next(iter(self._ended))]
+        self._keep(row.id, row.volumes)
+
+    def note_gone(self, server_id: str) -> None:
+        """Note that a server of ours is gone; of its volumes only what was remembered at its end is known."""
+        if server_id not in self._ended:
+            self._keep(server_id, ())
+
+    def _keep(self, server_id: str, volumes: tuple[str, ...]) -> None:
+        with self._lock:
+            self._ended[server_id] = _Ended(volumes)
+            while len(self._ended) > KEPT:
+                del self._ended[next(iter(self._ended))]
 
     def sweep(self, servers: Iterable[str]) -> Iterator[str]:
         """Delete ports and volumes of servers that are gone (none of `servers`); yields a sentence for each.
@@ -38,7 +49,8 @@ class Leftovers:
             CloudError: the cloud does not answer; what is left is looked for again.
         """
         alive = set(servers)
-        gone = {key: ended for key, ended in self._ended.items() if key not in alive}
+        with self._lock:
+            gone = {key: ended for key, ended in self._ended.items() if key not in alive}
         if not gone:
             return
         yield from self._ports(gone)
@@ -46,7 +58,8 @@ class Leftovers:
             yield from self._volumes(server_id, ended.volumes)
             ended.looks += 1
             if ended.looks >= LOOKS:
-                self._ended.pop(server_id, None)
+                with self._lock:
+                    self._ended.pop(server_id, None)
 
     def _ports(self, gone: Mapping[str, _Ended]) -> Iterator[str]:
         query = {"status": "DOWN", "fields": ["id", "device_id", "device_owner"]}

@@ -216,6 +216,9 @@ class QemuDriver:
     def give_address(self, server_id: str) -> None:
         """Do nothing: every server has a forwarded port."""
 
+    def note_gone(self, server_id: str) -> None:
+        """Do nothing: it took all that belonged to it along."""
+
     def sweep_leftovers(self) -> Sequence[str]:
         """Return nothing: all that belongs to a server is in its directory."""
         return ()

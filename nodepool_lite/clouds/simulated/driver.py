@@ -113,6 +113,9 @@ class SimulatedDriver:
                 raise GoneError(f"simulated cloud: there is no server {server_id}")
             self.cloud.give_address(server_id)
 
+    def note_gone(self, server_id: str) -> None:
+        """Do nothing: a simulated server leaves nothing behind."""
+
     def sweep_leftovers(self) -> Sequence[str]:
         """Return nothing: a simulated server leaves nothing behind."""
         with self.cloud.call("sweep_leftovers"):

@@ -132,6 +132,23 @@ def test_a_port_that_nova_left_is_swept(
         member.network.delete_port(other)
 
 
+def test_a_port_that_nova_left_is_swept_by_another_process(door: Door, member: openstack.connection.Connection) -> None:
+    """Whoever asked for the server's end died before it could look; the node's record told of the server."""
+    first = door.driver()
+    server_id = first.create_server(door.spec())
+    active(first, server_id)
+    first.delete_server(server_id)
+    gone(first, server_id)
+    bulk = member.network.find_network("bulk").id
+    left = member.network.create_port(network_id=bulk, device_id=server_id, device_owner="compute:fake")
+    successor = door.driver()
+    successor.list_servers()
+    assert list(successor.sweep_leftovers()) == []
+    successor.note_gone(server_id)
+    assert successor.sweep_leftovers() == [f"port {left.id} of server {server_id}"]
+    assert member.network.find_port(left.id) is None
+
+
 def test_no_floating_ip_left_is_a_lack_of_room(door: Door) -> None:
     """The planner goes elsewhere."""
     driver = door.driver(pool=PRIVATE)

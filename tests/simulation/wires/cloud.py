@@ -22,6 +22,7 @@ class CloudWire:
         self.injects_host_key = driver.injects_host_key
         self.need = driver.need
         self.close = driver.close
+        self.note_gone = driver.note_gone
         self.problems = driver.problems
 
     def create_server(self, spec: Any) -> Any:
