@@ -161,7 +161,8 @@ def stream_9(top: Path, url: str) -> None:
 
 
 def _rdo(version: str) -> list[Rpm]:
-    services = ("keystone", "glance", "cinder", "nova-api", "nova-compute", "nova-conductor", "neutron", "selinux")
+    nova = ("nova-api", "nova-compute", "nova-conductor", "placement-api")
+    services = ("keystone", "glance", "cinder", *nova, "neutron", "selinux")
     names = (*(f"openstack-{each}" for each in services), "puppet", "rabbitmq-server")
     packstack = {
         "/usr/bin/packstack": (STAND_INS / "packstack").read_bytes(),
