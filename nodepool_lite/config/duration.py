@@ -35,6 +35,14 @@ def seconds(value: object) -> float:
     return float(value)
 
 
+def positive(value: object) -> float:
+    """Return a duration above 0 in seconds; raises as `seconds`."""
+    found = seconds(value)
+    if not found:
+        raise ValueError(f"expected {EXPECTED}, above 0")
+    return found
+
+
 def spoken(duration: float) -> str:
     """Return seconds the short way, in the largest unit that divides them: 5400 is `90m`."""
     for unit in ("d", "h", "m"):

@@ -26,6 +26,7 @@ from nodepool_lite.config.texts import (
     Port,
     Positive,
     Some,
+    Span,
     User,
     Variable,
 )
@@ -51,9 +52,9 @@ class Diskimage(Section):
     """Formats wanted besides those that the providers ask for."""
     release: Line = ""
     """Passed to the elements as `DIB_RELEASE`."""
-    rebuild_age: Duration = 86400.0
+    rebuild_age: Span = 86400.0
     """A build older than this is followed by a new one."""
-    build_timeout: Duration = 28800.0
+    build_timeout: Span = 28800.0
     """A build that takes longer is ended and has failed."""
     env_vars: Mapping[Variable, str] = field(default_factory=dict)
     """Environment of the build. Not a place for secrets: `$NODEPOOL_LITE_SECURE` names a file for them."""
@@ -83,13 +84,13 @@ class Label(Section):
     """An unused node that is older is replaced by a fresh one; 0 never."""
     ready_script: FileName = ""
     """File name of the script in `scripts-dir`, or in /opt/nodepool-scripts of the image."""
-    ready_script_timeout: Duration = 7200.0
+    ready_script_timeout: Span = 7200.0
     """A ready-script that runs longer is ended and has failed."""
     ready_script_retries: Count = 0
     """How often a failed ready-script is run again on the same node."""
     verify_script: FileName = ""
     """File name of the script that tells whether a node works, like `ready-script`; by default the one it names."""
-    verify_timeout: Duration = 120.0
+    verify_timeout: Span = 120.0
     """A verify-script that runs longer has failed."""
     subnodes: Few = 0
     """How many sub-nodes belong to each node; they are made and handed out together."""
@@ -247,9 +248,9 @@ class Provider(Section):
     """Lower is asked first."""
     max_concurrency: Positive = 10
     """Servers that are being launched at the same time."""
-    boot_timeout: Duration = 60.0
+    boot_timeout: Span = 60.0
     """Time from a running server to the first SSH login."""
-    launch_timeout: Duration = 3600.0
+    launch_timeout: Span = 3600.0
     """Time from asking for a server until it runs."""
     launch_retries: Count = 3
     """Failures in a row that are tried again at once; after these the back-off grows."""
@@ -257,7 +258,7 @@ class Provider(Section):
     """False is for tests with servers that are no machines: no login, no info files, no ready-script, no checks.
     Never for a pool that people use: its nodes count as ready although nobody has seen that they can be used.
     """
-    image_upload_timeout: Duration = 3600.0
+    image_upload_timeout: Span = 3600.0
     """An upload that takes longer has failed."""
     image_name_format: str = "{image_name}-{timestamp}"
     """Name of images at the provider: `{image_name}` and `{timestamp}` are filled in."""
@@ -270,7 +271,10 @@ class Provider(Section):
     clean_floating_ips: bool = True
     """Whether floating IPs that no server uses are removed."""
     port_cleanup_interval: Duration = 600.0
-    """Time between two searches for network ports that are down."""
+    """Above 0, network ports that servers of ours left behind are removed with each clean-up; 0 leaves them.
+
+    Nodepool's key: how often is up to `cleanup-interval`.
+    """
     diskimages: tuple[ProviderImage, ...] = ()
     """The diskimages that are uploaded to it; those that its labels name need not be listed."""
     cloud_images: tuple[CloudImage, ...] = ()
@@ -312,7 +316,7 @@ class Config(Section):
     """The pool's SSH key; by default `ssh/id_ed25519` in the state directory, made at the first start."""
     zookeeper_servers: tuple[ZooKeeperServer, ...] = ()
     """Empty: the daemon runs a private ZooKeeper on loopback."""
-    zookeeper_timeout: Duration = 10.0
+    zookeeper_timeout: Span = 10.0
     """After so much silence a process counts as dead, and another one takes over what it led."""
     zookeeper_tls: ZooKeeperTls | None = None
     """Encrypted connections to `zookeeper-servers`."""
@@ -320,9 +324,9 @@ class Config(Section):
     """A user and password for `zookeeper-servers`."""
     max_hold_age: Duration = 0.0
     """The longest hold; 0 is unlimited."""
-    check_interval: Duration = 300.0
+    check_interval: Span = 300.0
     """Time between two logins to each ready node; one that does not answer is looked up in the cloud at once."""
-    cleanup_interval: Duration = 600.0
+    cleanup_interval: Span = 600.0
     """Time between two searches for servers without a record and records without a server."""
     check_cron: str = ""
     """When to check, as a cron expression of five fields in the host's local time; wins over the interval."""
@@ -330,7 +334,7 @@ class Config(Section):
     """As `check-cron`, for the clean-up."""
     failed_retention: Duration = 3600.0
     """How long the record of a failed node is kept for `show`."""
-    lease_lifetime: Duration = 14400.0
+    lease_lifetime: Span = 14400.0
     """How long a lease lasts unless `grab --lifetime` says otherwise."""
     lease_retention: Duration = 86400.0
     """How long an ended lease is kept for `leases --all`."""

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from msgspec import NODEFAULT, Struct, inspect
 
-from nodepool_lite.config.duration import seconds
+from nodepool_lite.config.duration import positive, seconds
 from nodepool_lite.config.section import Section, kebab
 from nodepool_lite.config.settings import Config
 from nodepool_lite.config.texts import READ, split
@@ -48,7 +48,7 @@ class Shape(Struct, frozen=True):
     @property
     def duration(self) -> bool:
         """Seconds, or a text such as `15m`."""
-        return self.reads is seconds
+        return self.reads in {seconds, positive}
 
     @property
     def directories(self) -> bool:

@@ -6,13 +6,15 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nodepool_lite.config.duration import seconds
+from nodepool_lite.config.duration import positive, seconds
 
 READ, CHECK = "read", "check"
 """Marks of a type: what reads its value from what the file says, and what looks at the value; both raise ValueError."""
 
 Duration = Annotated[float, Meta(extra={READ: seconds})]
 """Seconds; the file may say `90`, `90s`, `15m`, `8h` or `1d`."""
+Span = Annotated[float, Meta(extra={READ: positive})]
+"""A duration above 0: of what would otherwise be over at once, or go on without a pause."""
 
 
 def split(value: object) -> object:

@@ -6,9 +6,9 @@ import pytest
 
 from nodepool_lite.model.image import BuildState
 from nodepool_lite.model.lease import LeaseState
-from nodepool_lite.model.node import NodeState
+from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.pool import Member
-from nodepool_lite.testing import NOW, make_build, make_lease, make_node, make_upload, numbered
+from nodepool_lite.testing import LABEL, NOW, make_build, make_lease, make_node, make_upload, numbered
 
 from .conftest import Desk, RealPool
 
@@ -89,3 +89,20 @@ def test_deleting_images_tells_what_follows(desk: Desk) -> None:
     assert result.stdout == "debian-12-0000000001: being deleted\n"
     assert "it was the only ready build of debian-12" in result.stderr
     assert desk.store.snapshot().builds["debian-12/0000000001"].state is BuildState.DELETING
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("hold", "1", "--reason", "bug", "--for", "0"), "'0': expected a duration such as 90"),
+        (("hold", "1", "--reason", " "), "it says nothing"),
+        (("grab", LABEL, "--lifetime", "0s"), "'0s': expected a duration such as 90"),
+        (("extend", "abcd2345", "0m"), "'0m': expected a duration such as 90"),
+    ],
+)
+def test_what_would_be_over_at_once_is_refused(desk: Desk, command: tuple[str, ...], told: str) -> None:
+    """A hold of no time deletes the node; and who is to be told why must be told something."""
+    node = desk.store.create(make_node(1))
+    result = desk.run(*command)
+    assert (result.exit_code, told in result.stderr) == (2, True)
+    assert desk.store.read(Node).nodes == {node.id: node}

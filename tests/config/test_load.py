@@ -77,6 +77,10 @@ def test_all_problems_are_told_at_once(write: Write) -> None:
             "check-interval: soon",
             "1:17: `check-interval`: expected a duration such as 90, 90s, 15m, 8h or 1d, not `soon`",
         ),
+        (
+            "check-interval: 0",
+            "1:17: `check-interval`: expected a duration such as 90, 90s, 15m, 8h or 1d, above 0, not `0`",
+        ),
         ("build-jobs: 0", "1:13: `build-jobs`: expected at least 1, not `0`"),
         ("build-jobs: two", "1:13: `build-jobs`: expected a whole number, not `two`"),
         ("build-jobs:", "1:12: `build-jobs`: expected a whole number, not nothing"),

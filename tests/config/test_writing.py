@@ -90,7 +90,7 @@ NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,10}\Z")
 TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cn")), max_size=20).filter(
     lambda each: "%(" not in each
 )
-SECONDS = st.floats(0, LONGEST) | st.integers(0, 10**7)
+SECONDS = st.floats(0, LONGEST, exclude_min=True) | st.integers(1, 10**7)
 
 
 @settings(

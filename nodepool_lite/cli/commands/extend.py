@@ -5,7 +5,7 @@ import click
 from nodepool_lite.cli import complete
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.lazy import Exemplary
-from nodepool_lite.cli.options import duration
+from nodepool_lite.cli.options import lasting
 from nodepool_lite.cli.times import local, short
 
 
@@ -16,7 +16,7 @@ from nodepool_lite.cli.times import local, short
     examples={"nodepool-lite extend k7mp2x9q 2h": "two hours more"},
 )
 @click.argument("lease", shell_complete=complete.leases)
-@click.argument("span", type=duration, metavar="DURATION")
+@click.argument("span", type=lasting, metavar="DURATION")
 @click.pass_obj
 def command(app: App, lease: str, span: float) -> None:
     """Move the end of an active lease by DURATION, such as 90m or 2h."""

@@ -10,7 +10,7 @@ from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import note, signals_raise
 from nodepool_lite.cli.formats import to_json, to_yaml
 from nodepool_lite.cli.lazy import Exemplary
-from nodepool_lite.cli.options import duration, format_option, text
+from nodepool_lite.cli.options import duration, format_option, lasting, text
 from nodepool_lite.cli.times import local, short, stamp
 from nodepool_lite.model.lease import Lease
 from nodepool_lite.model.node import Node
@@ -29,7 +29,12 @@ from nodepool_lite.model.node import Node
 )
 @click.argument("label", shell_complete=complete.label_names)
 @click.option("--count", type=click.IntRange(min=1), metavar="N", default=1, help="How many; all or none. [default: 1]")
-@click.option("--lifetime", type=duration, help="When the lease ends by itself, e.g. 4h. [default: lease-lifetime]")
+@click.option(
+    "--lifetime",
+    type=lasting,
+    metavar="DURATION",
+    help="When the lease ends by itself, e.g. 4h. [default: lease-lifetime]",
+)
 @click.option("--reason", default="", type=text, help="What for; shown in `leases` and in the nodes' history.")
 @click.option("--wait", type=duration, help="Give up after that long, e.g. 30m. Without it: wait for ever.")
 @click.option("--no-wait", is_flag=True, help="Take what is there now, or exit with status 4.")

@@ -6,7 +6,7 @@ from nodepool_lite.cli import complete
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import for_each
 from nodepool_lite.cli.lazy import Exemplary
-from nodepool_lite.cli.options import duration, text
+from nodepool_lite.cli.options import lasting, words
 from nodepool_lite.cli.times import local
 
 
@@ -20,8 +20,16 @@ from nodepool_lite.cli.times import local
     },
 )
 @click.argument("nodes", nargs=-1, required=True, metavar="NODE...", shell_complete=complete.nodes)
-@click.option("--reason", required=True, type=text, help="Why; shown in the list and in the node's history.")
-@click.option("--for", "span", type=duration, help="How long, e.g. 8h; at most max-hold-age. Then it is deleted.")
+@click.option(
+    "--reason", required=True, type=words, metavar="TEXT", help="Why; shown in the list and in the node's history."
+)
+@click.option(
+    "--for",
+    "span",
+    type=lasting,
+    metavar="DURATION",
+    help="How long, e.g. 8h; at most max-hold-age. Then it is deleted.",
+)
 @click.pass_obj
 def command(app: App, nodes: tuple[str, ...], *, reason: str, span: float | None) -> None:
     """Put ready or taken nodes aside, so that neither a lease's end nor a new image deletes them."""

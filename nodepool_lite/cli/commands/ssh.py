@@ -14,7 +14,7 @@ from nodepool_lite.cli import complete
 from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import note, signals_raise
 from nodepool_lite.cli.lazy import Exemplary
-from nodepool_lite.cli.options import duration, text
+from nodepool_lite.cli.options import duration, lasting, text
 from nodepool_lite.model.errors import NodepoolError, StoreUnavailableError
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
@@ -40,7 +40,9 @@ SIGNING = 15.0
 @click.argument("target", metavar="LABEL|NODE|LEASE", shell_complete=complete.anything(complete.labels, Node, Lease))
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND]")
 @click.option("--keep", is_flag=True, help="Do not release the node at exit.")
-@click.option("--lifetime", type=duration, help="When the lease ends by itself. [default: lease-lifetime]")
+@click.option(
+    "--lifetime", type=lasting, metavar="DURATION", help="When the lease ends by itself. [default: lease-lifetime]"
+)
 @click.option("--reason", default="", type=text, help="What for.")
 @click.option("--wait", type=duration, help="Give up waiting after that long. Without it: wait for ever.")
 @click.option("--no-wait", is_flag=True, help="Take what is there now, or exit with status 4.")

@@ -10,7 +10,7 @@ from nodepool_lite.cli.app import App
 from nodepool_lite.cli.failures import note, signals_raise
 from nodepool_lite.cli.lazy import Exemplary
 from nodepool_lite.cli.listing import FORMATS, Column, Shape, render
-from nodepool_lite.cli.options import duration, format_option
+from nodepool_lite.cli.options import duration, format_option, lasting
 from nodepool_lite.config.settings import Config
 from nodepool_lite.model.node import Node
 from nodepool_lite.service.grab_each import Taken, grab_each
@@ -49,7 +49,9 @@ def columns(nodes: Mapping[str, Node]) -> Sequence[Column[Taken]]:
     },
 )
 @click.argument("labels", nargs=-1, metavar="[LABEL]...", shell_complete=complete.label_names)
-@click.option("--lifetime", type=duration, help="When the leases end by themselves. [default: lease-lifetime]")
+@click.option(
+    "--lifetime", type=lasting, metavar="DURATION", help="When the leases end by themselves. [default: lease-lifetime]"
+)
 @click.option("--reason", default="test day", show_default=True, help="What for; shown in `leases`.")
 @click.option("--wait", type=duration, help="Give up after that long on what is not there, e.g. 2h.")
 @click.option(
