@@ -31,7 +31,7 @@ need_ram 12000
 need_disk 30
 need_name
 need_dns quay.io
-need_command openstack "install python3-tripleoclient of $RELEASE, as the element rdo-requirements with RDO_RELEASE=$RELEASE does"
+need_command openstack "install python3-tripleoclient of $RELEASE: the element rdo-requirements does with RDO_RELEASE: $RELEASE and RDO_PACKAGES: python3-tripleoclient"
 openstack tripleo --help > /dev/null 2>&1 || lacks "its openstack client knows no tripleo: dnf install python3-tripleoclient"
 needs_met
 

@@ -48,6 +48,29 @@ def test_shell_scripts_are_sound(tree: Path) -> None:
     assert check.returncode == 0, check.stdout
 
 
+def test_environments_are_sound() -> None:
+    """What diskimage-builder sources has no first line that would tell its language."""
+    found = sorted(elements_dir().rglob("environment.d/*.bash"))
+    assert found
+
+    command = ["shellcheck", "--shell=bash", "--severity=warning", *found]
+    check = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert check.returncode == 0, check.stdout
+
+
+def test_the_services_of_devstack_are_of_its_branch() -> None:
+    """A stable DevStack deploys stable services; one that is given a branch keeps it."""
+    environment = elements_dir() / "devstack-requirements" / "environment.d" / "10-devstack-requirements.bash"
+    command = ["bash", "-euc", f". {environment}; env | grep -c REPOREF_.*=stable/2025.1$; echo $DIB_REPOREF_nova"]
+    refs = {"DIB_REPOREF_devstack": "stable/2025.1", "DIB_REPOREF_nova": "refs/changes/1"}
+
+    told = subprocess.run(command, env={**os.environ, **refs}, capture_output=True, text=True, check=False)
+
+    services = len(list((environment.parents[1]).glob("source-repository-*"))) - 1
+    assert told.stdout.split() == [str(services), "refs/changes/1"]
+
+
 def test_ready_scripts_are_sound() -> None:
     """And so are the files that they source."""
     found = sorted(SCRIPTS.glob("*.sh"))
