@@ -82,9 +82,7 @@ def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float) ->
     start = FRESH.Barrier(processes)
     answers: Answers = FRESH.SimpleQueue()
     crowd = [
-        FRESH.Process(
-            target=_clients, args=(place, (clients // processes, grabs // clients, every), start, answers)
-        )
+        FRESH.Process(target=_clients, args=(place, (clients // processes, grabs // clients, every), start, answers))
         for _ in range(processes)
     ]
     for process in crowd:
