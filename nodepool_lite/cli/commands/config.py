@@ -57,7 +57,7 @@ def check(app: App, file: Path | None, *, live: bool) -> int:
     for sentence in problems:
         click.echo(sentence)
     if problems:
-        note(f"{path} names what is not there")
+        note(f"{path}: not everything that it names can be used at the moment, see above")
         return BAD
     note(f"{path} can be used")
     return 0
