@@ -23,7 +23,7 @@ from nodepool_lite.model.image import Build, BuildState, ImageFile, Upload, Uplo
 from nodepool_lite.model.pool import Backoff, Request
 from nodepool_lite.plan import uploads
 from nodepool_lite.plan.backoff import BUILD_FIRST, BUILD_LIMIT, grown
-from nodepool_lite.plan.builds import upload_format
+from nodepool_lite.plan.builds import is_being_built, upload_format
 from nodepool_lite.plan.image_actions import StartBuild, StartUpload
 from nodepool_lite.plan.view import View
 from nodepool_lite.store.base import Write
@@ -35,7 +35,9 @@ PERSISTENCE = 3600
 def start_build(ctx: Context, action: StartBuild) -> Outcome:
     """Record the build, run disk-image-create, and record how it ended."""
     diskimage = ctx.config().diskimage(action.diskimage)
-    if diskimage is None or _is_being_built(ctx, diskimage):
+    # The view may not show it yet: an earlier try that got no answer may have been recorded even so. What this session
+    # asked for before comes before what it reads now.
+    if diskimage is None or is_being_built(diskimage.name, ctx.store.read(Build).builds.values()):
         return DONE
     recipe_hash = ctx.recipes().get(diskimage.name, "")
     build = _record_build(ctx, diskimage, action, recipe_hash)
@@ -106,16 +108,6 @@ def _run(ctx: Context, diskimage: Diskimage, build: Build) -> tuple[ImageFile, .
         environment=ctx.build_environment(diskimage),
     )
     return ctx.build(recipe, lambda phase: _phase(ctx, build.id, phase))
-
-
-def _is_being_built(ctx: Context, diskimage: Diskimage) -> bool:
-    """Tell whether the server has a build of it on record.
-
-    The view may not show it yet: when an earlier try got no answer, its record may have been written even so. What
-    this session asked for before comes before what it reads now.
-    """
-    builds = ctx.store.read(Build).builds.values()
-    return any(build.diskimage == diskimage.name and build.state is BuildState.BUILDING for build in builds)
 
 
 def _record_build(ctx: Context, diskimage: Diskimage, action: StartBuild, fingerprint: str) -> Build:

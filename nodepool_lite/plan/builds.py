@@ -1,6 +1,6 @@
 """Which diskimages are to be built on this host, and which builds have had their day."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import cast
@@ -120,8 +120,13 @@ def removals(view: View, now: float) -> Iterator[Action]:
             yield DeleteBuild(at=now, why="it has had its day", build=build.id)
 
 
+def is_being_built(diskimage: str, builds: Iterable[Build]) -> bool:
+    """Tell whether one of the builds is of that diskimage and goes on."""
+    return any(build.diskimage == diskimage and build.state is BuildState.BUILDING for build in builds)
+
+
 def _due(view: View, diskimage: Diskimage, now: float) -> Iterator[StartBuild]:
-    if any(b.diskimage == diskimage.name and b.state is BuildState.BUILDING for b in view.records.builds.values()):
+    if is_being_built(diskimage.name, view.records.builds.values()):
         return
     formats = wanted_formats(view, diskimage)
     request = _request(view, diskimage.name)
