@@ -29,18 +29,19 @@ class Leftovers:
 
     def remember(self, row: Row) -> None:
         """Note that the end of a server of ours was asked for."""
-        self._keep(row.id, row.volumes)
+        with self._lock:
+            self._ended[row.id] = _Ended(row.volumes)
+            self._forget_the_first()
 
     def note_gone(self, server_id: str) -> None:
         """Note that a server of ours is gone; of its volumes only what was remembered at its end is known."""
-        if server_id not in self._ended:
-            self._keep(server_id, ())
-
-    def _keep(self, server_id: str, volumes: tuple[str, ...]) -> None:
         with self._lock:
-            self._ended[server_id] = _Ended(volumes)
-            while len(self._ended) > KEPT:
-                del self._ended[next(iter(self._ended))]
+            self._ended.setdefault(server_id, _Ended(()))
+            self._forget_the_first()
+
+    def _forget_the_first(self) -> None:
+        while len(self._ended) > KEPT:
+            del self._ended[next(iter(self._ended))]
 
     def sweep(self, servers: Iterable[str]) -> Iterator[str]:
         """Delete ports and volumes of servers that are gone (none of `servers`); yields a sentence for each.
