@@ -77,7 +77,10 @@ class Node(Record):
     subnodes: tuple[str, ...] = ()
     """For a primary node: the ids of its sub-nodes, once all of them are recorded."""
     set_size: int = 0
-    """For a primary node: how many machines its set is to have, itself included; 0 if a former version recorded it."""
+    """For a primary node: how many machines its set is to have, itself included.
+
+    0 of a node that stands alone, and of a set that a former version recorded.
+    """
     member: str = ""
     """For a machine of a `nodeset`: the label that it is made as."""
 

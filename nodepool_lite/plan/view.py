@@ -125,7 +125,7 @@ class View:
     def set_is_whole(self, node: Node) -> bool:
         """Tell whether all records of the node's set came to be: a launcher may have died between two of them.
 
-        The records tell. The configuration does only where a former version recorded the set: it may have changed.
+        The records tell; of what has no `set_size` only the configuration can, which may have changed.
         """
         if node.primary is not None:
             primary = self.records.nodes.get(node.primary)
