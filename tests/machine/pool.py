@@ -71,11 +71,11 @@ class RealPool:
         assert self.daemon is not None
         self.daemon.send_signal(signal.SIGKILL)
         self.daemon.wait()
-        self._disconnect()
+        self.look_away()
 
     def stop(self) -> None:
         """End the daemon cleanly; the machines go on."""
-        self._disconnect()
+        self.look_away()
         if self.daemon is not None:
             self.daemon.terminate()
             self.daemon.wait(30)
@@ -83,7 +83,7 @@ class RealPool:
 
     def close(self) -> None:
         """End everything, whatever became of the daemon."""
-        self._disconnect()
+        self.look_away()
         if self.daemon is not None and self.daemon.poll() is None:
             self.daemon.kill()
             self.daemon.wait()
@@ -115,18 +115,12 @@ class RealPool:
     @property
     def view(self) -> Snapshot:
         """What the watching client has heard so far."""
-        assert self._store is not None
-        return self._store.snapshot()
-
-    def look_away(self) -> None:
-        """End the watching client; the pool goes on."""
-        self._disconnect()
+        return self.store.snapshot()
 
     @property
     def records(self) -> Snapshot:
         """What is recorded now, what a command has just written included; the view of `wait` may be a moment late."""
-        assert self._store is not None
-        return self._store.read()
+        return self.store.read()
 
     def wait(self, condition: Callable[[Snapshot], bool], seconds: float = BOOT) -> Snapshot:
         """Return the first view that fulfils the condition; fails with the daemon's log when none does."""
@@ -162,6 +156,12 @@ class RealPool:
         assert self._store is not None
         return self._store
 
+    def look_away(self) -> None:
+        """End the watching client; the pool goes on."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
     def servers(self) -> list[str]:
         """Return the pids of the machines that run in this pool's state directory."""
         listed = subprocess.run(
@@ -173,11 +173,6 @@ class RealPool:
         if self.hosts:
             return ZooKeeperStore.connect(self.hosts, watch=True)
         return open_store(self.config, watch=True)
-
-    def _disconnect(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
 
 
 def _matching(records: Snapshot, state: NodeState, other_than: Node | None) -> list[Node]:

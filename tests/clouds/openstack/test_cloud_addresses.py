@@ -6,6 +6,7 @@ from typing import Any
 import openstack
 import pytest
 
+from nodepool_lite.clouds.openstack import OpenStackDriver
 from nodepool_lite.config.settings import PoolLabel, ProviderPool
 from nodepool_lite.model.errors import CapacityError, TryAgainLaterError
 from tests.cloud.proxy import Reply
@@ -18,6 +19,21 @@ PRIVATE = {"networks": ["private"]}
 def addresses(connection: openstack.connection.Connection, door: Door) -> list[Any]:
     """Return the floating IPs with the pool's mark."""
     return [each for each in connection.network.ips() if f"pool={door.pool_id} " in (each.description or "")]
+
+
+def ended(driver: OpenStackDriver, door: Door) -> str:
+    """Return the id of a server that `driver` has made and ended."""
+    server_id = driver.create_server(door.spec())
+    active(driver, server_id)
+    driver.delete_server(server_id)
+    gone(driver, server_id)
+    return server_id
+
+
+def port_of(device: str, member: openstack.connection.Connection) -> Any:
+    """Return a port as Nova makes it for a server, which nothing uses."""
+    bulk = member.network.find_network("bulk").id
+    return member.network.create_port(network_id=bulk, device_id=device, device_owner="compute:fake")
 
 
 @pytest.fixture
@@ -116,13 +132,8 @@ def test_a_port_that_nova_left_is_swept(
 ) -> None:
     """Only one that belonged to a server whose end we asked for."""
     driver = door.driver()
-    server_id = driver.create_server(door.spec())
-    active(driver, server_id)
-    driver.delete_server(server_id)
-    gone(driver, server_id)
-    bulk = member.network.find_network("bulk").id
-    left = member.network.create_port(network_id=bulk, device_id=server_id, device_owner="compute:fake")
-    other = member.network.create_port(network_id=bulk, device_id=door.pool_id, device_owner="compute:fake")
+    server_id = ended(driver, door)
+    left, other = (port_of(each, member) for each in (server_id, door.pool_id))
     try:
         assert driver.sweep_leftovers() == [f"port {left.id} of server {server_id}"]
         assert member.network.find_port(left.id) is None
@@ -134,13 +145,8 @@ def test_a_port_that_nova_left_is_swept(
 
 def test_a_port_that_nova_left_is_swept_by_another_process(door: Door, member: openstack.connection.Connection) -> None:
     """Whoever asked for the server's end died before it could look; the node's record told of the server."""
-    first = door.driver()
-    server_id = first.create_server(door.spec())
-    active(first, server_id)
-    first.delete_server(server_id)
-    gone(first, server_id)
-    bulk = member.network.find_network("bulk").id
-    left = member.network.create_port(network_id=bulk, device_id=server_id, device_owner="compute:fake")
+    server_id = ended(door.driver(), door)
+    left = port_of(server_id, member)
     successor = door.driver()
     successor.list_servers()
     assert list(successor.sweep_leftovers()) == []
