@@ -75,6 +75,8 @@ def start_upload(ctx: Context, action: StartUpload) -> Outcome:
     try:
         image_id = ctx.driver(provider.name).upload_image(_spec(ctx, upload, file), _Progress(ctx, upload.id))
     except CloudError as error:
+        if ctx.stop.is_set():
+            return DONE  # the record says `uploading`; the next builder finds that nobody carries it out
         reason = str(error)
         _persistently(ctx, lambda: _upload_failed(ctx, upload.id, reason))
         return paced(ctx, f"upload/{upload.diskimage}@{upload.provider}", reason)

@@ -161,6 +161,31 @@ def test_an_upload_that_a_person_deletes_is_broken_off(make_world: MakeWorld) ->
     assert not world.journal.crashes
 
 
+def test_an_upload_that_a_clean_stop_broke_off_is_begun_again_at_once(make_world: MakeWorld) -> None:
+    """Nothing was wrong with it, so that nothing is waited for: a stop costs no more than a crash would."""
+    world = make_world()
+    ctx, real = world.launcher.ctx, world.cloud.call
+
+    @contextmanager
+    def call(name: str) -> Iterator[None]:
+        with real(name):
+            if name == "upload_image":
+                world.cloud.call = real  # type: ignore[method-assign]
+                ctx.stop.set()
+            yield
+
+    world.cloud.call = call  # type: ignore[method-assign]  # the builder is stopped in the middle of this one
+    while not ctx.stop.is_set():
+        world.run(1)
+    assert [upload.state for upload in world.records.uploads.values()] == [UploadState.UPLOADING]
+    assert not world.records.backoffs
+    world.launcher.store.close()
+    world.launcher = world.start("launcher-2")
+    world.run(20)
+    assert [upload.state for upload in world.records.uploads.values()] == [UploadState.READY]
+    assert world.nodes(NodeState.READY)
+
+
 def test_an_upload_given_up_while_it_ran_leaves_no_image(make_world: MakeWorld) -> None:
     """The image that came of it belongs to nobody; it goes though it is seen again and again."""
     world = make_world(config={"cleanup_interval": 5.0})
