@@ -14,6 +14,13 @@ from nodepool_lite.config.texts import is_true
 from nodepool_lite.config.tree import Item
 
 _META_KEYS, _META_LENGTH = 5, 255
+_GIVEN = (
+    "id", "name", "status", "owner", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value",
+    "created_at", "updated_at", "tags", "disk_format", "container_format", "file", "schema", "self", "locations",
+    "direct_url", "stores",
+)  # fmt: skip
+"""What Glance, or the pool, says of each image; no property can have such a name."""
+_VISIBILITIES = ("private", "shared", "community", "public")
 _PLACEHOLDERS = {
     "hostname-format": ("label", "node_id", "provider", "label.name", "node.id", "provider.name"),
     "image-name-format": ("image_name", "timestamp"),
@@ -84,7 +91,8 @@ def _provider(provider: Item, named: _Named, report: Report) -> None:
         _unique(provider.each(key), kind, report)
     for image in provider.each("diskimages"):
         _is_diskimage(image.get("name"), named, report)
-        _meta(image.get("meta"), report)
+        _few(image.get("meta"), report)
+        _properties(image, "meta", report)
         _format(image.get("format"), report)
     _format(provider.get("image-type"), report)
     for key, allowed in _PLACEHOLDERS.items():
@@ -117,6 +125,7 @@ def _pool_label(label: Item, provider: Item, named: _Named, report: Report) -> N
 def _diskimage(diskimage: Item, root: Item, named: _Named, report: Report) -> None:
     for wanted in diskimage.each("formats"):
         _format(wanted, report)
+    _properties(diskimage, "metadata", report)
     parent = diskimage.get("parent")
     if parent is None or parent.text is None:
         return
@@ -150,7 +159,19 @@ def _is_diskimage(item: Item | None, named: _Named, report: Report) -> None:
         report.error(item.at, f"the diskimage `{item.text}` is abstract", "name one that has it as its `parent`")
 
 
-def _meta(meta: Item | None, report: Report) -> None:
+def _properties(image: Item, key: str, report: Report) -> None:
+    """Report properties of an image that the pool or the cloud itself gives it, and a visibility there is not."""
+    properties = image.get(key)
+    entries = (properties.entries or {}) if properties else {}
+    for name, value in entries.items():
+        if name in _GIVEN or name.startswith("nodepool_"):
+            report.error(value.key_at or value.at, f"`{key}`: `{name}` cannot be chosen: every image is given its own")
+        elif name == "visibility" and value.text not in _VISIBILITIES:
+            hint = did_you_mean(value.text or "", _VISIBILITIES)
+            report.error(value.at, f"`{key}`: unknown visibility `{value.text}`", hint)
+
+
+def _few(meta: Item | None, report: Report) -> None:
     entries = (meta.entries or {}) if meta else {}
     if meta is not None and len(entries) > _META_KEYS:
         report.error(meta.at, f"`meta`: expected at most {_META_KEYS} keys, not {len(entries)}")

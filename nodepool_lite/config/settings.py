@@ -61,7 +61,7 @@ class Diskimage(Section):
     username: User = "jenkins"
     """The user that the image lets in by SSH."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """Properties that every provider gives to the image."""
+    """Properties that every provider gives to the image; `visibility` (by default private) says who may use it."""
 
 
 class NodesetMember(Section):
@@ -118,7 +118,7 @@ class ProviderImage(Section):
     pause: bool = False
     """Whether uploads to this provider are suspended; uploads that exist go on serving."""
     meta: Mapping[str, str] = field(default_factory=dict)
-    """Properties of the image at this provider: at most 5 keys, 255 characters each."""
+    """Properties of the image at this provider: at most 5 keys, 255 characters each; `visibility` as in `metadata`."""
     config_drive: bool = True
     """Whether servers made from it get a config drive."""
     format: Format = ""

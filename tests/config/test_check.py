@@ -92,6 +92,17 @@ def test_a_file_that_is_right_has_no_problems(told: Told) -> None:
             "driver: qemu\n    diskimages: [{name: debian-12, meta: {a: 1, b: 2, c: 3, d: 4, e: 5, f: 6}}]",
             "10:42: `meta`: expected at most 5 keys, not 6",
         ),
+        (
+            "driver: qemu",
+            "cloud: c\n    diskimages: [{name: debian-12, meta: {visibility: privat}}]",
+            "10:55: `meta`: unknown visibility `privat`; did you mean `private`?",
+        ),
+        (
+            "driver: qemu",
+            "cloud: c\n    diskimages: [{name: debian-12, meta: {disk_format: raw}}]",
+            "10:43: `meta`: `disk_format` cannot be chosen: every image is given its own",
+        ),
+        ("vm]", "vm]\n    metadata: {nodepool_build: 3}", "4:16: `metadata`: `nodepool_build` cannot be chosen"),
     ],
 )
 def test_a_name_that_leads_nowhere_is_told_with_what_was_meant(told: Told, old: str, new: str, message: str) -> None:

@@ -84,11 +84,11 @@ class Images:
         """Make the record of an image without content; from now on it can be found and removed."""
         diskimage, build, *_ = [*spec.upload_id.split("/"), "", ""]
         body = {
+            "visibility": "private",
             **spec.meta,
             "name": spec.name,
             "disk_format": spec.format,
             "container_format": "bare",
-            "visibility": "private",
             "tags": ["nodepool-lite", tag(self._pool_id)],
             POOL: self._pool_id,
             UPLOAD: spec.upload_id,
