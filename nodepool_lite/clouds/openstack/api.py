@@ -107,7 +107,8 @@ class Api:
             CloudError: one of the four kinds of the contract.
         """
         headers = self._headers(service) if data is None else {"Content-Type": "application/octet-stream"}
-        options = {"json": json, "params": params, "data": data, "headers": headers}
+        again = data is None  # what was read on its way to the cloud cannot be sent a second time
+        options = {"json": json, "params": params, "data": data, "headers": headers, "allow_reauth": again}
         request = _Request(what, service, method, path, timeout, options)
         waited = 0.0
         for attempt in range(REFUSALS + 1):
@@ -121,7 +122,7 @@ class Api:
                 break
             self._turnstile.refused(pause)
             waited += pause
-            if attempt == REFUSALS or waited > PATIENCE or data is not None:
+            if attempt == REFUSALS or waited > PATIENCE or not again:
                 break
         raise error
 
