@@ -57,14 +57,16 @@ def choose(addresses: Sequence[Address], rules: Rules, floating: str | None = No
     """Return how a server is reached.
 
     In this order: a global IPv6 address, if those are preferred; a floating IP (`floating` is one that we know of and
-    the list may not show yet); a fixed address that is public or on a network that is reachable; a floating IP still
-    to come, where one can be had; a global IPv6 address; the fixed address: the pool may be inside of that network.
+    the list may not show yet); a fixed address that is public or on a network that is reachable, IPv4 first; a floating
+    IP still to come, where one can be had; a global IPv6 address; the fixed address: the pool may be inside of that
+    network.
     """
     fixed = [each for each in addresses if each.kind == "fixed" and (rules.ipv6 or each.version == IPV4)]
     old, new = (_texts(each for each in fixed if each.version == version) for version in (IPV4, IPV6))
     public_ipv6 = [text for text in new if ipaddress.ip_address(text).is_global]
     given = [floating] if floating else _texts(each for each in addresses if each.kind == "floating")
-    direct = _texts(each for each in fixed if each.network in rules.reachable or _is_public_ipv4(each))
+    reachable = (each for each in fixed if each.network in rules.reachable or _is_public_ipv4(each))
+    direct = _texts(sorted(reachable, key=lambda each: each.version))  # Nova's order says nothing
     private = next(iter([*old, *new]), None)
     sure = [*(public_ipv6 if rules.prefer_ipv6 else ()), *given, *direct]
     if sure:

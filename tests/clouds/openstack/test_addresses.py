@@ -33,6 +33,9 @@ SOURCES = {"private": "ext-1"}
         pytest.param([INSIDE, FLOATING, IPV6], {}, "198.51.100.7", "10.0.0.5", id="IPv6 not preferred"),
         pytest.param([INSIDE, LOCAL6], {"prefer_ipv6": True}, "10.0.0.5", "10.0.0.5", id="a local IPv6 is not global"),
         pytest.param([LOCAL6], {}, "fd00::1", "fd00::1", id="nothing but a local IPv6"),
+        pytest.param(
+            [IPV6, INSIDE], {"reachable": {"private"}}, "10.0.0.5", "10.0.0.5", id="IPv4 first, if both are reachable"
+        ),
         pytest.param([], {}, None, None, id="none yet"),
     ],
 )

@@ -1,13 +1,13 @@
 """What is asked of Nova for each setting, and what is not asked of it."""
 
+import itertools
 from collections.abc import Iterator
 
 import openstack
 import pytest
 
 from nodepool_lite.clouds.driver import ServerState
-from nodepool_lite.clouds.openstack import OpenStackDriver
-from nodepool_lite.clouds.openstack.ways import _has_ipv6
+from nodepool_lite.clouds.openstack import OpenStackDriver, ways
 from tests.clouds.openstack.conftest import BOOTS_WITHIN, Door, active, eventually, listed
 
 pytestmark = pytest.mark.cloud
@@ -103,11 +103,17 @@ def dual_network(door: Door, member: openstack.connection.Connection) -> Iterato
         member.network.delete_network(network)
 
 
-@pytest.mark.parametrize("prefer", [True, False])
-def test_an_ipv6_address_is_used_where_this_host_has_ipv6(door: Door, dual_network: str, *, prefer: bool) -> None:
-    """It is global, and the IPv4 address is not: so it is better even where it is not preferred."""
-    driver = door.driver(pool={"networks": [dual_network], "prefer-ipv6": prefer, "auto-floating-ip": False})
+def test_which_address_is_used_of_a_server_with_ipv4_and_ipv6(
+    door: Door, dual_network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IPv6 where this host has it, and either it is preferred or the IPv4 address leads nowhere."""
+    pool = {"networks": [dual_network], "auto-floating-ip": False}
+    driver = door.driver(pool=pool)
     server = active(driver, driver.create_server(door.spec()))
-    assert (server.private_address or "").startswith("10.99.0.")
-    assert server.address == server.private_address or (server.address or "").startswith("2001:4860:99:")
-    assert (":" in (server.address or "")) == _has_ipv6()
+    for has_ipv6, prefer, public in itertools.product((True, False), repeat=3):
+        monkeypatch.setattr(ways, "_has_ipv6", lambda has=has_ipv6: has)
+        other = door.driver(pool={**pool, "prefer-ipv6": prefer, "public-networks": [dual_network] if public else []})
+        found = active(other, server.id)
+        expected = "2001:4860:99:" if has_ipv6 and (prefer or not public) else "10.99.0."
+        assert (found.address or "").startswith(expected), (has_ipv6, prefer, public, found.address)
+        assert (found.private_address or "").startswith("10.99.0.")
