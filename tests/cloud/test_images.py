@@ -48,6 +48,8 @@ PROVIDERS = {"one": ("one", "web"), "one-again": ("one", "elsewhere"), "two": ("
 """Provider -> the entry of clouds.yaml, and the label that it makes; two are doors to the same project."""
 CONTENT = "image/v2/images/.*/file"
 WITHIN = 120.0
+CLEAN = 5.0
+"""Seconds in which a clean stop ends."""
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +177,38 @@ def test_images_of_the_pool_without_a_record_are_swept_and_other_peoples_are_not
     finally:
         for each in theirs:
             member.image.delete_image(each)
+
+
+def test_a_clean_stop_in_the_middle_of_an_upload_is_quick_and_costs_nothing(
+    pool: RealPool, proxy: FaultProxy, members: list[Connection]
+) -> None:
+    """A slow cloud is not waited for; the next start goes on without a pause, and no image is left over."""
+    before = _newest(pool.wait(lambda records: _served(records, *PROVIDERS), WITHIN))
+    go_on = threading.Event()
+
+    def withheld(reply: Reply) -> Reply:
+        go_on.wait(WITHIN)
+        return reply
+
+    proxy.rule("PUT", CONTENT, times=len(PROVIDERS), change=withheld)
+    pool.cli("image-build", "web")
+    pool.wait(
+        lambda records: (
+            [each.state for each in _uploads(records, _newest(records)).values()] == [UploadState.UPLOADING] * 3
+        ),
+        WITHIN,
+    )
+    assert pool.daemon is not None
+    pool.daemon.terminate()
+    assert pool.daemon.wait(CLEAN) == 0
+    pool.look_away()
+    go_on.set()
+    pool.start()
+    records = pool.wait(lambda records: _served(records, *PROVIDERS, other_than=before), WITHIN)
+    assert not records.backoffs
+    images = {upload.image_id for upload in records.uploads.values()}
+    marks = f"nodepool-{pool_id(pool)}"
+    eventually(lambda: {each.id for each in members[0].image.images(tag=marks)} <= images, WITHIN)
 
 
 def _newest(records: Snapshot) -> Build:

@@ -81,10 +81,12 @@ def test_a_true_machine_from_the_image_to_a_users_shell(start: Callable[..., Rea
     assert node.host_key_source == "injected"
     lease = json.loads(pool.cli("grab", "debian-12", "-f", "json"))
     assert pool.cli("ssh", lease["lease"], "--", "cat hello.txt; hostname") == f"hello\n{node.hostname}\n"
+    pool.cli("ssh", lease["lease"], "--", "touch left-behind; sync")
     pool.cli("release", lease["lease"])
-    fresh = pool.wait_for_node(NodeState.BUILDING, other_than=node, seconds=60)
+    fresh = pool.wait_for_node(NodeState.READY, other_than=node, seconds=900)
+    assert (fresh.image_id, fresh.server_id == node.server_id) == (node.image_id, False)
+    assert pool.cli("ssh", fresh.id, "--", "ls; hostname") == f"hello.txt\n{fresh.hostname}\n"
     pool.wait(lambda records: node.id not in records.nodes, 300)
-    assert fresh.image_id == node.image_id
     _leave_nothing(pool)
 
 
