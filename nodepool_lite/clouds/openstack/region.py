@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from keystoneauth1.session import Session
 from openstack import exceptions
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
+from openstack.warnings import ConfigurationWarning
 
 from nodepool_lite.model.errors import BadRequestError
 
 _MALFORMED = (
     exceptions.SDKException,
     ClientException,
+    ConfigurationWarning,
     OSError,
     yaml.YAMLError,
     ValueError,
@@ -62,9 +65,12 @@ def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
         BadRequestError: the entry cannot be used.
     """
     logging.getLogger("keystoneauth").setLevel(logging.CRITICAL)  # what fails there is told by us
+    warnings.filterwarnings("ignore", category=ConfigurationWarning)
+    warnings.filterwarnings("error", "Couldn't find the vendor profile", ConfigurationWarning)
     places = [file.parent, *_directories(None, os.environ)]
     secure = [os.environ.get("OS_CLIENT_SECURE_FILE", ""), *(str(each / name) for each in places for name in _SECURE)]
     try:
+        _check_form(cloud, file)
         config = OpenStackConfig(
             config_files=[str(file)],
             secure_files=[each for each in secure if each],
@@ -76,6 +82,12 @@ def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
         return found, found.get_session()
     except _MALFORMED as error:
         raise BadRequestError(f"{file}: the entry `{cloud}` cannot be used: {error}") from error
+
+
+def _check_form(cloud: str, file: Path) -> None:
+    entry = yaml.safe_load(file.read_text(encoding="utf-8"))["clouds"][cloud]
+    if not isinstance(entry, dict):
+        raise TypeError(f"expected a mapping with `auth`, `region_name` and others, not `{entry}`")
 
 
 def _check_url(found: CloudRegion) -> None:

@@ -113,7 +113,9 @@ AUTH = "auth_url: 'http://127.0.0.1:1/v3', username: u, password: p, project_nam
     [
         ("{}", "auth_url"),
         ("{auth: null}", "cannot be used"),
-        ("[1]", "cannot be used"),
+        ("[1]", "expected a mapping with `auth`"),
+        ("5", "expected a mapping with `auth`, `region_name` and others, not `5`"),
+        (f"{{profile: nosuch, auth: {{{AUTH}}}}}", "Couldn't find the vendor profile nosuch"),
         (f"{{auth_type: telepathy, auth: {{{AUTH}}}}}", "telepathy"),
         ("{auth: {auth_url: 'http://127.0.0.1:1/v3'}}", "password is a required attribute"),
         ("{auth: {auth_url: 'htp:/x', username: u, password: p}}", "auth_url `htp:/x` does not begin with http"),
