@@ -1,6 +1,6 @@
 """Measure many nodes on simulated servers, beside Nodepool 11 with its own fake driver on the same ZooKeeper.
 
-    python -m benchmarks.scale [--counts 50,500,2000] [--contenders nodepool,lite] [--runs 1]
+    python -m benchmarks.scale [--counts 50,500,2000] [--contenders nodepool,lite] [--runs 1] [--poll 0.1]
     python -m benchmarks.scale --hold 10000 [--seconds 60]
 
 benchmarks/README.md says what is measured, and how.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.common import contenders, cpu, numbers, resident, table, wait
 from benchmarks.contender import Contender
-from benchmarks.scale.lite import lite
+from benchmarks.scale.lite import POLL, lite
 from benchmarks.scale.nodepool import nodepool
 from benchmarks.story import Story, tell
 from tests.zookeeper import open_zookeeper
@@ -27,7 +27,7 @@ HEAD = (
     "replaced", "all gone", "memory",
 )  # fmt: skip
 GOALS = ("500", "goal", "5.0 s", "", "", "3.0 s", "", "10.0", "0.5 s", "", "")
-POLL = 1.0
+HELD_POLL = 1.0
 """Seconds between two lists while something is expected, where nodes are held: as a real cloud is polled."""
 REST = 5.0
 """Seconds in which a pool comes to rest once all is ready."""
@@ -49,6 +49,9 @@ def main() -> None:
         help="nodepool,lite",
     )
     parser.add_argument("--runs", type=int, default=1, help="runs of each, of which the median is shown (1)")
+    parser.add_argument(
+        "--poll", type=float, default=POLL, metavar="SECONDS", help="between our lists of servers (0.1; --hold: 1)"
+    )
     parser.add_argument("--hold", type=int, metavar="N", help="only measure what it takes to hold N ready nodes")
     parser.add_argument("--seconds", type=float, default=60.0, help="with --hold: for how long (60)")
     options = parser.parse_args()
@@ -74,7 +77,10 @@ def _stories(
     """Tell the story of so many nodes with each contender, as often as asked for, in turn."""
     chosen = [
         Contender(title, partial(run, zookeeper, directory))
-        for name, title, run in ((NODEPOOL, "Nodepool 11.0.0", nodepool), (LITE, "nodepool-lite", lite))
+        for name, title, run in (
+            (NODEPOOL, "Nodepool 11.0.0", nodepool),
+            (LITE, "nodepool-lite", partial(lite, poll=options.poll)),
+        )
         if name in options.contenders
     ]
     found: dict[str, list[Story]] = {each.name: [] for each in chosen}
@@ -108,7 +114,7 @@ def _row(title: str, stories: Sequence[Story]) -> Sequence[str]:
 
 def _hold(zookeeper: str, directory: Path, count: int, seconds: float) -> Iterator[Sequence[str]]:
     """Measure a daemon that has `count` ready nodes and nothing to do."""
-    with lite(zookeeper, directory, poll=POLL) as running:
+    with lite(zookeeper, directory, poll=HELD_POLL) as running:
         began = running.want(count).at
         used = cpu(running.pid)
         wait(lambda: len(running.ready()) >= count, PATIENCE + PATIENCE_A_NODE * count, "not all nodes were ready", 1.0)

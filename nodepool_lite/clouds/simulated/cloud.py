@@ -2,8 +2,8 @@
 
 import random
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -87,6 +87,8 @@ class SimulatedCloud:
         """The most servers that were there at one time."""
         self._random = random.Random(self.options.seed)  # noqa: S311 - faults must be repeatable, not secret
         self._servers: dict[str, SimulatedServer] = {}
+        self._ending: deque[str] = deque()
+        """Ids of the servers whose end was asked for, in that order."""
         self._images: dict[str, SimulatedImage] = {}
         self._consoles: dict[str, str] = {}
         self._faults: list[_Fault] = []
@@ -122,13 +124,14 @@ class SimulatedCloud:
     def servers(self) -> Mapping[str, SimulatedServer]:
         """Return all servers that are there now, whoever's they are, by id."""
         with self._lock:
-            ends = self.clock.now() - self.options.delete_time
-            self._servers = {
-                key: each
-                for key, each in self._servers.items()
-                if each.delete_asked is None or each.delete_asked > ends
-            }
+            self._end_servers()
             return dict(self._servers)
+
+    def server(self, server_id: str) -> SimulatedServer | None:
+        """Return a server if it is there now."""
+        with self._lock:
+            self._end_servers()
+            return self._servers.get(server_id)
 
     def images(self) -> Mapping[str, SimulatedImage]:
         """Return all uploaded images that are there now, by id."""
@@ -149,13 +152,15 @@ class SimulatedCloud:
             server_id, spec, now, now + self.options.boot_time, cores, ram, boots_into_error=fails
         )
         self.asked.append(spec)
-        self.peak = max(self.peak, len(self.servers()))
+        self.peak = max(self.peak, len(self._servers))
         return server_id
 
     def ask_deletion(self, server_id: str) -> None:
         """Let the server end `delete-time` from now; asking twice does not prolong it."""
-        if self._servers[server_id].delete_asked is None:
-            self._change(server_id, delete_asked=self.clock.now())
+        with self._lock:
+            if self._servers[server_id].delete_asked is None:
+                self._change(server_id, delete_asked=self.clock.now())
+                self._ending.append(server_id)
 
     def give_address(self, server_id: str) -> None:
         """Let the server be reached, if the options say that it needs that."""
@@ -201,19 +206,30 @@ class SimulatedCloud:
         return None
 
     def _refuse(self, spec: ServerSpec, cores: int, ram: int) -> None:
-        options, servers = self.options, self.servers().values()
+        self._end_servers()
+        options, servers = self.options, self._servers.values()
         if options.fail_create:
             raise _FAILURES[options.fail_create](f"simulated cloud: every server is refused ({options.fail_create})")
         image = self._images.get(spec.image_id)
         if (image is None or not image.complete) and spec.image_id not in options.images:
             raise BadRequestError(f"simulated cloud: there is no image {spec.image_id}")
-        for what, limit, use in (
-            ("servers", options.max_servers, len(servers) + 1),
-            ("cores", options.max_cores, sum(each.cores for each in servers) + cores),
-            ("MiB of RAM", options.max_ram, sum(each.ram for each in servers) + ram),
-        ):
-            if limit is not None and use > limit:
+        limits: tuple[tuple[str, int | None, Callable[[], int]], ...] = (
+            ("servers", options.max_servers, lambda: len(servers) + 1),
+            ("cores", options.max_cores, lambda: sum(each.cores for each in servers) + cores),
+            ("MiB of RAM", options.max_ram, lambda: sum(each.ram for each in servers) + ram),
+        )
+        for what, limit, used in limits:  # added up only where there is a limit: ten thousand servers are many
+            if limit is not None and (use := used()) > limit:
                 raise CapacityError(f"simulated cloud: {use} {what} would be above the quota of {limit}")
+
+    def _end_servers(self) -> None:
+        """Forget those whose end was asked for long enough ago."""
+        ends = self.clock.now() - self.options.delete_time
+        while self._ending:
+            server = self._servers.get(self._ending[0])
+            if server is not None and server.delete_asked is not None and server.delete_asked > ends:
+                break
+            self._servers.pop(self._ending.popleft(), None)
 
     def _change(self, server_id: str, **changes: object) -> None:
         with self._lock:

@@ -32,7 +32,7 @@ class SimulatedDriver:
     def delete_server(self, server_id: str) -> None:
         """Ask for the server's end; one that is gone is no error."""
         with self.cloud.call("delete_server"):
-            server = self.cloud.servers().get(server_id)
+            server = self.cloud.server(server_id)
             if server is not None:
                 _must_be_ours(server.spec.pool_id, self.pool_id, f"server {server_id}")
                 self.cloud.ask_deletion(server_id)
@@ -40,7 +40,7 @@ class SimulatedDriver:
     def console_log(self, server_id: str) -> str:
         """Return the last 64 KiB that tests wrote to the server's console."""
         with self.cloud.call("console_log"):
-            if server_id not in self.cloud.servers():
+            if self.cloud.server(server_id) is None:
                 raise GoneError(f"simulated cloud: there is no server {server_id}")
             return self.cloud.console(server_id)[-65536:]
 
@@ -109,7 +109,7 @@ class SimulatedDriver:
     def give_address(self, server_id: str) -> None:
         """Give the server its address, if the options want that to be done."""
         with self.cloud.call("give_address"):
-            if server_id not in self.cloud.servers():
+            if self.cloud.server(server_id) is None:
                 raise GoneError(f"simulated cloud: there is no server {server_id}")
             self.cloud.give_address(server_id)
 
