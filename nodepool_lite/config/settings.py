@@ -12,6 +12,7 @@ from msgspec.structs import force_setattr
 
 from nodepool_lite.config.section import Section
 from nodepool_lite.config.texts import (
+    CloudName,
     Command,
     Count,
     Directories,
@@ -113,7 +114,7 @@ class ProviderImage(Section):
 
     name: Name
     """A diskimage."""
-    alias: str = ""
+    alias: CloudName = ""
     """Another name that commands know it by at this provider; the old dialect's image name."""
     pause: bool = False
     """Whether uploads to this provider are suspended; uploads that exist go on serving."""
@@ -130,9 +131,9 @@ class CloudImage(Section):
 
     name: Name
     """How pool labels name it; also the name at the provider, if neither `image-id` nor `image-name` is given."""
-    image_id: str = ""
+    image_id: CloudName = ""
     """Its id at the provider."""
-    image_name: str = ""
+    image_name: CloudName = ""
     """Its name at the provider."""
     username: User = "jenkins"
     """The user that the image lets in by SSH."""
@@ -157,9 +158,9 @@ class PoolLabel(Section):
     """Virtual CPUs (qemu driver)."""
     disk: Positive | None = None
     """GiB of disk, at least what the image needs (qemu driver)."""
-    flavor_name: str = ""
+    flavor_name: CloudName = ""
     """The flavor; together with `min-ram` a part of its name."""
-    key_name: str = ""
+    key_name: CloudName = ""
     """The cloud's key pair that servers get."""
     console_log: bool = True
     """Whether the console log of a server that failed is kept."""
@@ -171,7 +172,7 @@ class PoolLabel(Section):
     """Properties that the cloud stores with the server."""
     userdata: str = ""
     """User data for cloud-init; the pool's own (host key, host name) is added to it."""
-    networks: tuple[str, ...] = ()
+    networks: tuple[CloudName, ...] = ()
     """Networks by name or id, instead of the pool's."""
 
     @property
@@ -197,17 +198,17 @@ class ProviderPool(Section):
     """How many GiB these volumes may have together."""
     ignore_provider_quota: bool = False
     """Whether the cloud's quota is left out of account."""
-    availability_zones: tuple[str, ...] = ()
+    availability_zones: tuple[CloudName, ...] = ()
     """Zones to spread servers over."""
-    networks: tuple[str, ...] = ()
+    networks: tuple[CloudName, ...] = ()
     """Networks by name or id."""
-    security_groups: tuple[str, ...] = ()
+    security_groups: tuple[CloudName, ...] = ()
     """Security groups by name or id."""
     auto_floating_ip: bool = True
     """Whether a server gets a floating IP where it needs one: its fixed addresses cannot be reached from here."""
-    floating_network: str = ""
+    floating_network: CloudName = ""
     """The external network that floating IPs come from; by default the one that the server's network is routed to."""
-    public_networks: tuple[str, ...] = ()
+    public_networks: tuple[CloudName, ...] = ()
     """Networks whose fixed addresses can be reached from here, besides external ones: no floating IP is needed."""
     prefer_ipv6: bool = False
     """Whether nodes are reached by IPv6 where they have a global address."""
@@ -240,9 +241,9 @@ class Provider(Section):
     """Its name; shown with every node and image."""
     driver: Literal["openstack", "qemu", "simulated"] = "openstack"
     """How to talk to it: `openstack`, `qemu` (this host) or `simulated` (tests)."""
-    cloud: str = ""
+    cloud: CloudName = ""
     """An entry of clouds.yaml."""
-    region_name: str = ""
+    region_name: CloudName = ""
     """The region of that cloud."""
     priority: int = 100
     """Lower is asked first."""

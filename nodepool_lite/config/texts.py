@@ -113,3 +113,5 @@ FileName = Annotated[str, Meta(pattern=_FILE, max_length=100)]
 """The name of a file in a directory that is said elsewhere."""
 Line = Annotated[str, Meta(pattern=_LINE)]
 """Any text on one line."""
+CloudName = Annotated[str, Meta(pattern=_LINE, max_length=255)]
+"""What something is called in a cloud: any text on one line, as long as OpenStack's names may be."""

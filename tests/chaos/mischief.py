@@ -94,7 +94,7 @@ class Mischief:
         while process.alive and time.monotonic() - began < 4 * STOP_LIMIT:
             time.sleep(STEP)
         took = time.monotonic() - began
-        if took > STOP_LIMIT + 1:
+        if took > STOP_LIMIT:
             self._journal.accuse(f"{name} took {took:.1f} s to end")
         self._waiting[name] = time.monotonic() + restart
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nodepool_lite.config.load import load_or_raise
 from nodepool_lite.model.clock import SystemClock
-from nodepool_lite.model.errors import NodepoolError, StoreUnavailableError
+from nodepool_lite.model.errors import NodepoolError, NoSuchThingError, StoreUnavailableError, WaitTimeoutError
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import PENDING, Node, NodeState
 from nodepool_lite.service import leases, nodes
@@ -28,6 +28,8 @@ WAIT = 60.0
 USE = (0.5, 6.0)
 REST = (0.5, 4.0)
 COMMAND_PATIENCE = 120.0
+FORESEEN = (NoSuchThingError.exit_status, WaitTimeoutError.exit_status, StoreUnavailableError.exit_status)
+"""How commands may end while all goes wrong: what was named has gone, nothing came in time, ZooKeeper is away."""
 
 
 class User(threading.Thread):
@@ -60,8 +62,10 @@ class User(threading.Thread):
                 self.turn()
             except StoreUnavailableError:
                 self._book.count("turns that met no ZooKeeper")
-            except NodepoolError as error:
+            except (WaitTimeoutError, NoSuchThingError) as error:
                 self._book.count(f"turns that ended with {type(error).__name__}")
+            except NodepoolError as error:
+                self._book.journal.accuse(f"{self.name} was refused: {type(error).__name__}: {error}")
 
     def turn(self) -> None:
         """Do one thing, from beginning to end."""
@@ -170,8 +174,11 @@ class CommandUser(User):
             return ""
         if "Traceback" in complaint:
             self._book.journal.accuse(f"{arguments[0]} showed a traceback: {complaint}")
-        if process.returncode:
+        if process.returncode in FORESEEN:
             self._book.count(f"commands that ended with {process.returncode}")
+            return ""
+        if process.returncode:
+            self._book.journal.accuse(f"{arguments[0]} ended with {process.returncode}: {complaint}")
             return ""
         return said
 
