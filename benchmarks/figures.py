@@ -23,7 +23,11 @@ from pathlib import Path
 import nodepool_lite
 from benchmarks.common import figures, measure, resident, size, table
 from nodepool_lite.config.load import load_or_raise
+from nodepool_lite.model.clock import SystemClock
+from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node, NodeState
+from nodepool_lite.service.grab import Wish, grab_now
+from nodepool_lite.service.leases import release
 from nodepool_lite.store.base import Store
 from nodepool_lite.store.open import open_store
 
@@ -131,21 +135,42 @@ def install_rows() -> Iterator[Sequence[str]]:
 
 def daemon_rows(runs: int) -> Iterator[Sequence[str]]:
     """Measure the daemon: how fast it replaces a node, and what it holds while idle."""
-    with pool(ready=KEPT) as (store, _, pid):
-        asked, ready = [], []
-        for _ in range(runs):
-            before = set(store.snapshot().nodes)
-            node = _nodes(store, NodeState.READY)[0]
-            store.update(node.to(NodeState.DELETING, time.time(), "benchmark"))
-            asked.append(wait(store, lambda: any(n.asked for n in _new(store, before)), 10))  # noqa: B023 - called at once
-            ready.append(
-                asked[-1] + wait(store, lambda: any(n.state is NodeState.READY for n in _new(store, before)), 10)  # noqa: B023
+    with pool(ready=KEPT) as (store, environ, pid):
+        config = load_or_raise(Path(environ["NODEPOOL_LITE_CONFIG"]), environ)
+
+        def take() -> None:
+            lease = grab_now(store, config, SystemClock(), Wish("bench", "benchmark", lifetime=3600))
+            assert lease is not None, "no node was ready"
+
+        def delete() -> None:
+            store.update(_nodes(store, NodeState.READY)[0].to(NodeState.DELETING, time.time(), "benchmark"))
+
+        for what, leave in (("taken", take), ("deleted", delete)):
+            found = [_replacement(store, leave) for _ in range(runs)]
+            yield f"{what} node -> replacement asked for", *figures([asked for asked, _ in found], "s"), "0.1 s"
+            yield (
+                f"{what} node -> replacement ready (0.1 s boot)",
+                *figures([ready for _, ready in found], "s"),
+                "0.5 s",
             )
-            wait(store, lambda: len(store.snapshot().nodes) == KEPT, 10)
-        yield "deleted node -> replacement asked for", *figures(asked, "s"), "0.1 s"
-        yield "deleted node -> replacement ready (0.1 s boot)", *figures(ready, "s"), "0.5 s"
         time.sleep(2)
         yield "idle daemon, both roles: resident memory", f"{resident(pid):.0f} MiB", "", "120 MiB"
+
+
+def _replacement(store: Store, leave: Callable[[], None]) -> tuple[float, float]:
+    """Return how many seconds after a ready node has left another one was asked of the cloud, and was ready."""
+    before = set(store.snapshot().nodes)
+    began = time.perf_counter()
+    leave()
+    wait(store, lambda: any(node.asked for node in _new(store, before)), 10)
+    asked = time.perf_counter() - began
+    wait(store, lambda: any(node.state is NodeState.READY for node in _new(store, before)), 10)
+    ready = time.perf_counter() - began
+    for lease in store.read(Lease).leases.values():
+        if lease.state is LeaseState.ACTIVE:
+            release(store, lease.id, "benchmark", time.time())
+    wait(store, lambda: len(store.snapshot().nodes) == KEPT, 10)
+    return asked, ready
 
 
 def main() -> None:
