@@ -20,7 +20,7 @@ class Inside:
     """One server from inside."""
 
     mute: bool = False
-    """Nobody ever gets in."""
+    """Nobody gets in any more, or ever did."""
     login_after: float = 0.0
     """Seconds from its start until sshd answers."""
     script_seconds: float = 0.0

@@ -5,6 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from nodepool_lite.clouds.driver import ServerSpec
+from nodepool_lite.model.node import NodeState
 from tests.simulation.premises import POOL_ID
 from tests.simulation.process import SESSION, Process
 
@@ -31,6 +32,7 @@ class Misfortune:
             *[self.lag] * 3,
             *[self._expire] * 2,
             *[self._hurt_server] * 5,
+            *[self._deafen] * 3,
             self._fill_cloud,
             self._take_cloud_away,
             self._leave_alien,
@@ -132,6 +134,15 @@ class Misfortune:
             hurt = self._random.choice([cloud.vanish, cloud.stop, cloud.break_server])
             self._tell("a server is hurt", server=server, how=hurt.__name__)
             hurt(server)
+
+    def _deafen(self) -> None:
+        """Let a node that is ready hang, which nobody notices who does not log in."""
+        nodes = self._universe.server.snapshot().nodes.values()
+        ready = sorted(node.server_id or "" for node in nodes if node.state is NodeState.READY)
+        if ready:
+            server = self._random.choice(ready)
+            self._tell("a server goes deaf", server=server)
+            self._universe.insides.known[server].mute = True
 
     def _fill_cloud(self) -> None:
         """Let the quota be no more than what is used, for a while."""

@@ -39,6 +39,8 @@ def servers(universe: "Universe") -> Iterator[str]:
                 yield f"server {server.id} of node {server.spec.node_id} has no record"
             alive.add(server.id)
     for node in nodes.values():
+        if node.state is NodeState.READY and universe.insides.known[node.server_id or ""].mute:
+            yield f"node {node.id} is ready, and lets nobody in"
         if node.state not in {NodeState.FAILED, *PENDING} and node.server_id not in alive:
             yield f"node {node.id} is {node.state} and has no server"
 
@@ -98,10 +100,13 @@ def images(universe: "Universe") -> Iterator[str]:
         left = {str(path) for path in (host.directory / "images").glob("*")} - files
         yield from (f"file {Path(path).name} on {host.name} belongs to no build" for path in sorted(left))
     known = {upload.image_id for upload in records.uploads.values()}
-    for cloud in universe.all_clouds:
-        for image in cloud.images().values():
-            if image.spec.pool_id == POOL_ID and image.id not in known:
-                yield f"image {image.id} belongs to no upload"
+    there = {image.id: image for cloud in universe.all_clouds for image in cloud.images().values()}
+    for image in there.values():
+        if image.spec.pool_id == POOL_ID and image.id not in known:
+            yield f"image {image.id} belongs to no upload"
+    for upload in records.uploads.values():
+        if upload.state is UploadState.READY and upload.image_id not in there:
+            yield f"upload {upload.id} is ready, and its image is gone"
 
 
 def _fails(universe: "Universe", diskimage: str) -> bool:
