@@ -1,6 +1,7 @@
 """One run: a pool, its users and its misfortunes, all drawn from one seed; first it lives, then it comes to rest."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,8 +31,8 @@ CALM = 40.0
 """Seconds for which all must be well in the end."""
 LOADED = 30.0
 """Seconds after which every process has loaded a new configuration."""
-PATIENCE = 4 * 3600.0
-"""Seconds after which it must be."""
+PATIENCE = 1200.0
+"""Seconds after which it must be: a back-off has grown meanwhile, and then a node is made from nothing."""
 
 
 class BrokenPromiseError(AssertionError):
@@ -61,6 +62,8 @@ class Universe:
         """What may be in use somewhere in the pool."""
         self.generation = 1
         self._config: tuple[Premises, Config] | None = None
+        self.calm_since = math.inf
+        """From when on nothing goes wrong any more, and everybody has heard how the pool is to be."""
         self.tempo = random.choice([0.02, 0.2, 0.5])
         """Seconds within which a process that was woken makes its pass."""
         self.threads = random.choice([1, 3, 16])
@@ -119,6 +122,7 @@ class Universe:
         self.announce_configuration()
         self.after(LOADED, self._mend_images)  # a wish for what is not configured is dropped
         self._run(LOADED)
+        self.calm_since = self.schedule.now()
         calm, end = self.schedule.now(), self.schedule.now() + PATIENCE
         while self.schedule.now() < calm + CALM:
             self._run(5.0)

@@ -1,6 +1,6 @@
 """Wrong decisions: who gets what, how many are made, and what is retired, tried again or waited for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -11,10 +11,12 @@ from nodepool_lite.daemon.leadership import Leadership
 from nodepool_lite.model.lease import Lease, LeaseState
 from nodepool_lite.model.node import Node
 from nodepool_lite.model.pool import Backoff
-from nodepool_lite.plan import backoff, builds, handout, launch, plan
-from nodepool_lite.plan.actions import Placement
+from nodepool_lite.plan import backoff, builds, handout, launch, plan, progress
+from nodepool_lite.plan.actions import Action, ForgetNode, Placement
 from nodepool_lite.plan.demand import Demand
 from nodepool_lite.plan.generation import Source
+from nodepool_lite.plan.progress import _Steps
+from nodepool_lite.plan.view import View
 from nodepool_lite.service import grab
 from tests.simulation.mutations.kit import mutation, nothing, replaced
 
@@ -126,5 +128,39 @@ def the_loop_forgets_its_deadlines() -> Patch:
     return replaced((Engine, "_deadline"), by=lambda *_arguments: None)
 
 
+@mutation
+def checks_never_come() -> Patch:
+    """A node that is ready is never logged in to again."""
+    return replaced((plan, "checks"), by=nothing)
+
+
+@mutation
+def sweeps_come_ten_times_too_late() -> Patch:
+    """Where nothing is expected, nobody looks for long."""
+
+    def late(view: View, now: float) -> Iterator[Action]:
+        return _ALL(replace(view, config=view.config.but(cleanup_interval=10 * view.config.cleanup_interval)), now)
+
+    stack = replaced((plan, "_all"), by=late)
+    stack.enter_context(replaced((progress, "IDLE_POLLS"), by=10 * progress.IDLE_POLLS))
+    return stack
+
+
+@mutation
+def what_failed_is_never_forgotten() -> Patch:
+    """Its record stays for people, for ever."""
+
+    def failed(self: _Steps, node: Node) -> Iterator[Action]:
+        return (action for action in _FAILED(self, node) if not isinstance(action, ForgetNode))
+
+    return replaced((_Steps, "_failed"), by=failed)
+
+
+@mutation
+def nodes_are_made_for_min_ready_alone() -> Patch:
+    """Who waits for more than that starves."""
+    return replaced((Demand, "wanted"), by=property(lambda self: self.min_ready))
+
+
 _QUEUE, _HANDOUT = handout.queue, handout.handout
-_PLACEMENT = launch._placement
+_PLACEMENT, _ALL, _FAILED = launch._placement, plan._all, _Steps._failed

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from nodepool_lite.store.base import Snapshot
+from tests.simulation.witness.bounds import Bounds
 from tests.simulation.witness.claims import Claims
 from tests.simulation.witness.images import Images
 from tests.simulation.witness.leads import Leads
@@ -24,6 +25,7 @@ class Witness:
         complain = self.broken.append
         self.servers = Servers(universe, complain)
         self._leads = Leads(universe, complain)
+        self._bounds = Bounds(universe, complain)
         self._watchers = (
             self.servers,
             Nodes(universe, complain),
@@ -42,3 +44,4 @@ class Witness:
             for watcher in self._watchers:
                 watcher.look(before, after)
         self._leads.wait()
+        self._bounds.wait()
