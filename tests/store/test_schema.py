@@ -11,16 +11,24 @@ from hypothesis import strategies as st
 from msgspec import NODEFAULT
 from msgspec.structs import fields
 
+from nodepool_lite.model.errors import StoreConflictError
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.model.record import Record
 from nodepool_lite.store._codec import NewerRecordError, decode, encode, path_of
 from nodepool_lite.store._tree import Znode, absorb, kind_and_id
 from nodepool_lite.store._view import View
 from nodepool_lite.store.base import PATHS, id_problem
+from nodepool_lite.store.memory import MemoryServer
 from nodepool_lite.testing import NOW, make_node
 
-WRITTEN: Mapping[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data/records-0.1.json").read_text())
-"""A record of every kind with every field, as version 0.1 writes it."""
+DATA = Path(__file__).parent / "data"
+WRITTEN: Mapping[str, dict[str, Any]] = json.loads((DATA / "records-today.json").read_text())
+"""Records of every kind with every field, as they are written today: goes with the code."""
+FROZEN: Mapping[int, Mapping[str, dict[str, Any]]] = {
+    schema: json.loads((DATA / f"records-schema-{schema}.json").read_text()) for schema in (1,)
+}
+"""Schema -> records of every kind as its release writes them: a new schema brings a new file, none is ever edited."""
+OLDER = [(schema, path) for schema, written in FROZEN.items() for path in written]
 OURS = ("id", "version", "order", "schema_version")
 """Names that no newer version may use for a field of its own: they are the store's, or never written."""
 NAMES = st.text(min_size=1, max_size=12).filter(lambda name: name not in OURS)
@@ -54,21 +62,66 @@ def places(data: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", WRITTEN)
-def test_what_this_version_wrote_is_read_for_ever(path: str) -> None:
-    """Every kind of record, with every field: nothing is lost when it is read and written again."""
+def test_nothing_is_lost_when_a_record_is_read_and_written_again(path: str) -> None:
+    """Every kind of record, with every field."""
     record = read(path, WRITTEN[path])
     assert json.loads(encode(record)) == WRITTEN[path]
     assert (record.version, record.order) == (3, 7)
     assert path_of(record) == path
 
 
-def test_every_kind_and_every_field_is_in_what_was_written() -> None:
-    """So that the test above speaks of all of them."""
+def test_every_kind_and_every_field_is_in_what_is_written_today() -> None:
+    """So that the tests here speak of all of them."""
     for kind, folder in PATHS.items():
         own = [data for path, data in WRITTEN.items() if path.startswith(f"{folder}/")]
-        stored = set(kind.stored_fields())
-        unset = {"primary", "end_reason"}  # a sub-node has no sub-nodes, and an active lease has not ended
-        assert stored - {name for data in own for name in data} <= unset
+        assert {name for data in own for name in data} == set(kind.stored_fields())
+
+
+def test_every_schema_that_was_ever_written_is_kept() -> None:
+    """With a record of every kind: whoever gives a kind a new schema adds what was written by then."""
+    for kind, folder in PATHS.items():
+        for schema in range(1, kind.SCHEMA + 1):
+            own = [data for path, data in FROZEN[schema].items() if path.startswith(f"{folder}/")]
+            assert schema in {data["schema_version"] for data in own}
+
+
+@pytest.mark.parametrize(("schema", "path"), OLDER)
+def test_what_an_older_version_wrote_is_read_for_ever(schema: int, path: str) -> None:
+    """And all that it said is still said when this version writes it."""
+    written = FROZEN[schema][path]
+    after = json.loads(encode(read(path, written)))
+    assert after == written | {"schema_version": after["schema_version"]}
+
+
+@pytest.mark.parametrize(("schema", "path"), OLDER)
+def test_a_reader_of_the_next_schema_reads_this_one(schema: int, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is neither garbage nor newer, and says the new schema once it is written again."""
+    kind, record_id = kind_and_id(path)
+    assert kind is not None
+    monkeypatch.setattr(kind, "SCHEMA", schema + 1)
+    view = View()
+    absorb(view, path, Znode(json.dumps(FROZEN[schema][path]).encode(), 0, 1, 0))
+    record = view.get(kind, record_id)
+    assert record is not None
+    assert (record.schema_version, view.snapshot().garbage) == (schema, {})
+    assert json.loads(encode(record)) == FROZEN[schema][path] | {"schema_version": schema + 1}
+
+
+@pytest.mark.parametrize("path", WRITTEN)
+def test_a_record_of_the_next_schema_is_reported_and_left_alone(path: str) -> None:
+    """Nobody sees it as a record, nothing takes its place, and the reason names both schemas."""
+    kind, record_id = kind_and_id(path)
+    assert kind is not None
+    server = MemoryServer()
+    server.spoil(path, json.dumps(WRITTEN[path] | {"schema_version": kind.SCHEMA + 1}).encode())
+    store = server.connect()
+    seen = store.snapshot()
+    assert (seen.newer, seen.unreadable(kind)) == ({path}, {record_id})
+    assert f"(schema {kind.SCHEMA + 1}, this one knows {kind.SCHEMA})" in seen.garbage[path]
+    for write in (store.create, store.update, store.delete):
+        with pytest.raises(StoreConflictError):
+            write(read(path, WRITTEN[path]))
+    assert store.snapshot().newer == {path}
 
 
 @pytest.mark.parametrize("path", WRITTEN)
