@@ -1,5 +1,6 @@
 """What the clouds said last and which logins succeeded: this process's memory, never recorded."""
 
+import math
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -111,8 +112,8 @@ class Sightings:
     def forget_from(self, moment: float) -> None:
         """Forget what was seen at `moment` (epoch seconds) or later."""
         with self._lock:
-            self._checked = {key: value for key, value in self._checked.items() if value < moment}
-            self._answered = {key: value for key, value in self._answered.items() if value < moment}
+            self._checked = _seen_before(moment, self._checked)
+            self._answered = _seen_before(moment, self._answered)
             self._catch_up()
             self._clouds = {key: cloud for key, cloud in self._clouds.items() if _latest(cloud) < moment}
 
@@ -126,8 +127,8 @@ class Sightings:
     def keep(self, nodes: Collection[str]) -> None:
         """Forget all but these nodes."""
         with self._lock:
-            self._checked = {key: value for key, value in self._checked.items() if key in nodes}
-            self._answered = {key: value for key, value in self._answered.items() if key in nodes}
+            self._checked = _only(nodes, self._checked)
+            self._answered = _only(nodes, self._answered)
 
     def _catch_up(self) -> None:
         """Put into the views what was said of single servers and images: once for many, each view is a copy."""
@@ -142,6 +143,18 @@ class Sightings:
                 images = {key: each for key, each in cloud.images.items() if key not in self._gone}
                 self._clouds[provider] = replace(cloud, servers=servers, images=images)
             self._gone.clear()
+
+
+def _seen_before(moment: float, seen: dict[str, float]) -> dict[str, float]:
+    """Return what was seen before that moment; mostly that is all, and nothing is copied."""
+    if max(seen.values(), default=-math.inf) < moment:
+        return seen
+    return {key: value for key, value in seen.items() if value < moment}
+
+
+def _only(nodes: Collection[str], seen: dict[str, float]) -> dict[str, float]:
+    """Return what was seen of these nodes; mostly that is all, and nothing is copied."""
+    return seen if all(map(nodes.__contains__, seen)) else {key: value for key, value in seen.items() if key in nodes}
 
 
 def _latest(cloud: CloudView) -> float:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
+
 from nodepool_lite.plan.backoff import Wait
 
 
-@dataclass(frozen=True, kw_only=True)
-class Action:
+class Action(Struct, frozen=True, kw_only=True):
     """One thing to do. `at` is epoch seconds; an action whose time has not come is the loop's next deadline."""
 
     at: float
@@ -33,8 +34,7 @@ class Action:
         return "node" if self.goes_in else "cloud"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NodeAction(Action):
+class NodeAction(Action, frozen=True, kw_only=True):
     """Something about one node."""
 
     node: str
@@ -74,8 +74,7 @@ class Machine:
     """The label that it is made as, of a node set of several labels."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Launch(Action):
+class Launch(Action, frozen=True, kw_only=True):
     """Record new nodes; the owners of their providers will make them."""
 
     placements: tuple[Placement, ...]
@@ -87,15 +86,13 @@ class Launch(Action):
         return "launch"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Retire(NodeAction):
+class Retire(NodeAction, frozen=True, kw_only=True):
     """Mark a node for deletion."""
 
     inline = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class LeaseAction(Action):
+class LeaseAction(Action, frozen=True, kw_only=True):
     """Something about one lease."""
 
     lease: str
@@ -109,30 +106,25 @@ class LeaseAction(Action):
         return f"lease/{self.lease}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grant(LeaseAction):
+class Grant(LeaseAction, frozen=True, kw_only=True):
     """Give these nodes (sub-nodes included) to a waiting lease."""
 
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EndLease(LeaseAction):
+class EndLease(LeaseAction, frozen=True, kw_only=True):
     """End a lease, with `why`, and mark its nodes for deletion."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignLease(LeaseAction):
+class SignLease(LeaseAction, frozen=True, kw_only=True):
     """Sign the certificates that a lease with a public key still lacks."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForgetLease(LeaseAction):
+class ForgetLease(LeaseAction, frozen=True, kw_only=True):
     """Remove the record of a lease that ended long ago."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForgetBackoff(Action):
+class ForgetBackoff(Action, frozen=True, kw_only=True):
     """Remove a back-off that speaks of something that is no longer configured like that."""
 
     backoff: str
@@ -147,8 +139,7 @@ class ForgetBackoff(Action):
 # --- nodes: carried out by the owner of their provider ------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProviderAction(Action):
+class ProviderAction(Action, frozen=True, kw_only=True):
     """Something that is asked of a provider as a whole."""
 
     provider: str
@@ -159,8 +150,7 @@ class ProviderAction(Action):
         return f"cloud/{self.provider}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListServers(ProviderAction):
+class ListServers(ProviderAction, frozen=True, kw_only=True):
     """Ask a provider for all our servers at once."""
 
     looks: ClassVar[bool] = True
@@ -176,8 +166,7 @@ class ListServers(ProviderAction):
         return self.key
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListImages(ProviderAction):
+class ListImages(ProviderAction, frozen=True, kw_only=True):
     """Ask a provider for all our images at once."""
 
     @property
@@ -186,8 +175,7 @@ class ListImages(ProviderAction):
         return f"list-images/{self.provider}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SweepLeftovers(ProviderAction):
+class SweepLeftovers(ProviderAction, frozen=True, kw_only=True):
     """Remove what came with servers of ours that are gone: floating IPs, ports, volumes."""
 
     @property
@@ -196,8 +184,7 @@ class SweepLeftovers(ProviderAction):
         return f"sweep/{self.provider}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServerAction(NodeAction):
+class ServerAction(NodeAction, frozen=True, kw_only=True):
     """Something that is asked of the cloud about a node's server."""
 
     provider: str = ""
@@ -208,50 +195,43 @@ class ServerAction(NodeAction):
         return f"cloud/{self.provider}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CreateServer(ServerAction):
+class CreateServer(ServerAction, frozen=True, kw_only=True):
     """Ask the cloud for the node's server."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class GiveAddress(ServerAction):
+class GiveAddress(ServerAction, frozen=True, kw_only=True):
     """Ask the cloud for an address by which the node's server can be reached."""
 
     server: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class MarkBooted(NodeAction):
+class MarkBooted(NodeAction, frozen=True, kw_only=True):
     """The server runs: record its address and go on to testing."""
 
     server: str
     inline = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class TestLogin(NodeAction):
+class TestLogin(NodeAction, frozen=True, kw_only=True):
     """Log in and run a command."""
 
     __test__ = False  # not a test class, whatever its name says to pytest
     goes_in = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepare(NodeAction):
+class Prepare(NodeAction, frozen=True, kw_only=True):
     """Write the info files, run the ready-script or look how far it is."""
 
     goes_in = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckNode(NodeAction):
+class CheckNode(NodeAction, frozen=True, kw_only=True):
     """Log in to a ready node to see that it still answers."""
 
     goes_in = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailNode(NodeAction):
+class FailNode(NodeAction, frozen=True, kw_only=True):
     """Record that the node failed; `why` is the reason."""
 
     counts: bool = True
@@ -260,29 +240,25 @@ class FailNode(NodeAction):
     """From which failure on, and how long, the next attempt waits."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeleteServer(ServerAction):
+class DeleteServer(ServerAction, frozen=True, kw_only=True):
     """Ask the cloud to delete the node's server."""
 
     server: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropServer(NodeAction):
+class DropServer(NodeAction, frozen=True, kw_only=True):
     """The server of a failed node is gone: record that."""
 
     inline = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForgetNode(NodeAction):
+class ForgetNode(NodeAction, frozen=True, kw_only=True):
     """The server is gone: remove the record."""
 
     inline = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeleteAlien(ProviderAction):
+class DeleteAlien(ProviderAction, frozen=True, kw_only=True):
     """Delete a server that carries our mark and that no record knows."""
 
     server: str

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct
 
 from nodepool_lite.config.settings import Label
 from nodepool_lite.model.lease import Lease, LeaseState
@@ -12,8 +14,7 @@ from nodepool_lite.plan.same import Same
 from nodepool_lite.plan.view import View
 
 
-@dataclass(frozen=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """One label's unused nodes, sorted into buckets; a node set counts once, by its primary."""
 
     label: str
@@ -22,11 +23,11 @@ class Demand:
     """Nodes that the waiting leases ask for."""
     ready: tuple[Node, ...] = ()
     """The ones to part with first in front: those to renew before others, old before young."""
-    renewals: Mapping[str, str] = field(default_factory=dict)
+    renewals: Mapping[str, str] = {}
     """Ids of ready nodes that are to be renewed, and why."""
     pending: tuple[Node, ...] = ()
     """On the way to ready; the ones to part with first in front: not asked for before asked for, young before old."""
-    futile: Mapping[str, str] = field(default_factory=dict)
+    futile: Mapping[str, str] = {}
     """Ids of nodes on the way that are not worth going on with, and why; they are not in `pending`."""
 
     @property

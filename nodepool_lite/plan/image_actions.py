@@ -1,12 +1,9 @@
 """What a plan says about images: builds, uploads, and what people asked for by hand."""
 
-from dataclasses import dataclass
-
 from nodepool_lite.plan.actions import Action, ProviderAction
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartBuild(Action):
+class StartBuild(Action, frozen=True, kw_only=True):
     """Run disk-image-create for a diskimage on this host."""
 
     diskimage: str
@@ -20,8 +17,7 @@ class StartBuild(Action):
         return f"build/{self.diskimage}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BuildAction(Action):
+class BuildAction(Action, frozen=True, kw_only=True):
     """Something about one build."""
 
     build: str
@@ -32,27 +28,23 @@ class BuildAction(Action):
         return f"builds/{self.build}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailBuild(BuildAction):
+class FailBuild(BuildAction, frozen=True, kw_only=True):
     """Record that a build ended without a result."""
 
     inline = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetireBuild(BuildAction):
+class RetireBuild(BuildAction, frozen=True, kw_only=True):
     """Mark a build for deletion."""
 
     inline = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeleteBuild(BuildAction):
+class DeleteBuild(BuildAction, frozen=True, kw_only=True):
     """Remove a build's files, and then its record."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartUpload(Action):
+class StartUpload(Action, frozen=True, kw_only=True):
     """Upload a build to a provider."""
 
     build: str
@@ -66,8 +58,7 @@ class StartUpload(Action):
         return f"upload/{self.build}/{self.provider}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UploadAction(Action):
+class UploadAction(Action, frozen=True, kw_only=True):
     """Something about one upload."""
 
     upload: str
@@ -78,27 +69,23 @@ class UploadAction(Action):
         return f"upload/{self.upload}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailUpload(UploadAction):
+class FailUpload(UploadAction, frozen=True, kw_only=True):
     """Record that an upload was interrupted."""
 
     inline = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class RetireUpload(UploadAction):
+class RetireUpload(UploadAction, frozen=True, kw_only=True):
     """Mark an upload for deletion."""
 
     inline = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeleteUpload(UploadAction):
+class DeleteUpload(UploadAction, frozen=True, kw_only=True):
     """Delete the image at the provider, and then the record."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeleteAlienImage(ProviderAction):
+class DeleteAlienImage(ProviderAction, frozen=True, kw_only=True):
     """Delete an image that carries our mark and that no record knows."""
 
     image: str
@@ -109,8 +96,7 @@ class DeleteAlienImage(ProviderAction):
         return f"image/{self.provider}/{self.image}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropRequest(Action):
+class DropRequest(Action, frozen=True, kw_only=True):
     """Remove a wish that cannot or need not be fulfilled; `why` is logged."""
 
     request: str

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from nodepool_lite.config.settings import Label
 from nodepool_lite.model.image import BuildState, UploadState
@@ -92,7 +93,7 @@ def test_a_plan_holds_until_its_next_deadline(view: View, now: float, share: flo
 
 def timeless(actions: list[Action], now: float) -> list[Action]:
     """Return the actions without the moment of those that are due."""
-    return [replace(action, at=0.0) if action.at <= now else action for action in actions]
+    return [structs.replace(action, at=0.0) if action.at <= now else action for action in actions]
 
 
 @pytest.mark.parametrize(
