@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.simulation.run import Told, run
 
-CHUNK = 10
+CHUNK = 2
 """Seeds that a process takes at a time."""
 
 

@@ -37,7 +37,8 @@ class Witness:
 
     def look(self) -> None:
         """Hold what has changed since the last look against the promises."""
-        self.broken.extend(f"an unforeseen error: {each}" for each in self._universe.story.crashes)
+        if self._universe.story.crashes:
+            self.broken.extend(f"an unforeseen error: {each}" for each in self._universe.story.crashes)
         after = self._universe.server.snapshot()
         before, self._before = self._before, after
         if after is not before:
