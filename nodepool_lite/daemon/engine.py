@@ -14,6 +14,7 @@ from nodepool_lite.model.lease import Waiter
 from nodepool_lite.model.node import PENDING, NodeState
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.handout import attendance
+from nodepool_lite.plan.hosts import away
 from nodepool_lite.plan.plan import Plan
 from nodepool_lite.plan.standstill import standstill
 from nodepool_lite.plan.view import View
@@ -67,6 +68,7 @@ class Engine:
         self._running: dict[str, Action] = {}
         self._not_before: dict[str, float] = {}
         self._attended: Mapping[str, float] = {}
+        self._away: Mapping[str, float] = {}
         self._present = 0.0
         """When the latest view was taken."""
         self._me = ""
@@ -144,6 +146,7 @@ class Engine:
         leads = self._lead(records, now)
         waiters = records.waiters.keys() | records.unreadable(Waiter)
         self._attended = attendance(records.leases.values(), waiters, self._attended, now)
+        self._away = away(records, self._away, now)
         facts = self._facts()
         ctx.sightings.keep_clouds([each.name for each in ctx.config().providers if f"provider/{each.name}" in leads])
         return View(
@@ -157,6 +160,7 @@ class Engine:
             answered=ctx.sightings.answered(),
             checked=ctx.sightings.checked(),
             attended=self._attended,
+            away=self._away,
             running=running,
             script_digests=facts.script_digests,
             builder=facts.builder,
@@ -227,6 +231,7 @@ class Engine:
             self._ctx.sightings.keep(())
             self._ctx.sightings.keep_clouds(())
             self._attended = {}
+            self._away = {}
             self._led_since = {}
             self._plan = None
             with self._lock:

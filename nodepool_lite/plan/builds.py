@@ -1,5 +1,6 @@
 """Which diskimages are to be built on this host, and which builds have had their day."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -8,9 +9,10 @@ from typing import cast
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.model.image import Build, BuildState
 from nodepool_lite.model.node import Node
-from nodepool_lite.model.pool import Backoff, Member, Request, RequestKind
+from nodepool_lite.model.pool import Backoff, Request, RequestKind
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.generation import CACHED
+from nodepool_lite.plan.hosts import AWAY, has_builder, stranded
 from nodepool_lite.plan.image_actions import DeleteBuild, DropRequest, FailBuild, RetireBuild, StartBuild
 from nodepool_lite.plan.same import Same
 from nodepool_lite.plan.view import View
@@ -86,11 +88,9 @@ def is_abandoned(view: View, key: str, builder: str) -> bool:
     """
     if "builder" not in view.leads and not (view.builder and builder == view.host):
         return False
-    if any(f"-{builder}-" in each for each in view.records.unreadable(Member)):
+    if builder == view.host and key in view.running:
         return False
-    me = view.me.rpartition("/")[0]
-    builders = (each for each in view.records.members.values() if each.role in {"builder", "all"} and each.id != me)
-    return not (builder == view.host and key in view.running) and all(each.host != builder for each in builders)
+    return not has_builder(view.records, builder, besides=view.me.rpartition("/")[0])
 
 
 def outlived(view: View) -> Iterator[Action]:
@@ -139,19 +139,22 @@ def _due(view: View, diskimage: Diskimage, now: float) -> Iterator[StartBuild]:
     recipe = view.recipes.get(diskimage.name, "")
     backoff = view.backoff(f"build/{diskimage.name}", recipe)
     newest = view.newest_builds.get(diskimage.name)
-    due, why = _reason(diskimage, newest, recipe, formats)
+    due, why = _reason(view, diskimage, newest, formats)
     yield StartBuild(at=max(due, _until(backoff)), why=why, diskimage=diskimage.name, formats=formats)
 
 
-def _reason(diskimage: Diskimage, newest: Build | None, recipe: str, formats: tuple[str, ...]) -> tuple[float, str]:
+def _reason(view: View, diskimage: Diskimage, newest: Build | None, formats: tuple[str, ...]) -> tuple[float, str]:
     """Return when the next build is due, and why."""
     if newest is None:
         return 0.0, "there is no image yet"
-    if newest.fingerprint != recipe:
+    if newest.fingerprint != view.recipes.get(diskimage.name, ""):
         return 0.0, "its recipe has changed"
     if not set(formats) <= set(newest.formats):
         return 0.0, f"a format is missing ({', '.join(formats)} wanted)"
-    return newest.created + diskimage.rebuild_age, f"older than rebuild-age ({diskimage.rebuild_age:.0f} s)"
+    old = newest.created + diskimage.rebuild_age, f"older than rebuild-age ({diskimage.rebuild_age:.0f} s)"
+    if newest.builder != view.host and (lost := stranded(view.records, view.config, newest)):
+        return min(old, (view.away.get(newest.builder, math.inf) + AWAY, f"{lost} for {AWAY:.0f} s"))
+    return old
 
 
 def _until(backoff: Backoff | None) -> float:

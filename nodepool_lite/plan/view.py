@@ -86,6 +86,8 @@ class View:
     """Node id -> when a login last succeeded, as far as this process knows."""
     attended: Mapping[str, float] = field(default_factory=dict)
     """Lease id -> when this process last saw its client, for waiting leases that have one."""
+    away: Mapping[str, float] = field(default_factory=dict)
+    """Host -> since when this process has seen no builder there, for hosts that hold builds."""
     running: frozenset[str] = frozenset()
     """Keys of the actions that this process is carrying out."""
     script_digests: Mapping[str, str] = field(default_factory=dict)
@@ -100,7 +102,10 @@ class View:
     """Why no build may start on this host now (disk nearly full), empty when one may."""
 
     def shows_the_same(self, other: "View") -> bool:
-        """Tell whether nothing but time distinguishes the two; `attended` is not looked at, it follows from records."""
+        """Tell whether nothing but time distinguishes the two.
+
+        `attended` and `away` are not looked at: they follow from records.
+        """
         same = all(getattr(self, name) is getattr(other, name) for name in _KEPT)
         same = same and self.clouds.keys() == other.clouds.keys()
         same = same and all(cloud is other.clouds[name] for name, cloud in self.clouds.items())

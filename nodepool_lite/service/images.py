@@ -6,6 +6,7 @@ from nodepool_lite.config.settings import Config
 from nodepool_lite.model.errors import NoSuchThingError, StoreConflictError
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.pool import Member, Request, RequestKind
+from nodepool_lite.plan.hosts import stranded
 from nodepool_lite.service.attempts import settled
 from nodepool_lite.service.names import the_build, the_diskimage, the_provider, the_upload
 from nodepool_lite.store.base import Snapshot, Store, Write
@@ -17,6 +18,22 @@ class Asked:
 
     name: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ListedBuild:
+    """A build, and what is to be said of it: why it failed, what DIB is doing, or that nobody can upload it."""
+
+    build: Build
+    comment: str
+
+
+def listed_builds(records: Snapshot, config: Config) -> list[ListedBuild]:
+    """Return all builds in the order of their ids."""
+    builds = sorted(records.builds.values(), key=lambda build: build.id)
+    newest = {build.diskimage: build for build in builds if build.state is BuildState.READY}
+    lost = {build.id: stranded(records, config, build) for build in newest.values()}
+    return [ListedBuild(each, each.error or each.phase or lost.get(each.id, "")) for each in builds]
 
 
 def request_build(store: Store, config: Config, name: str, *, who: str, now: float) -> Asked:

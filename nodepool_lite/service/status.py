@@ -9,6 +9,7 @@ from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import PENDING, NodeState
 from nodepool_lite.model.pool import Backoff
+from nodepool_lite.plan.hosts import stranded
 from nodepool_lite.service.names import unreadable_hint
 from nodepool_lite.store.base import Snapshot
 
@@ -98,7 +99,7 @@ def status(records: Snapshot, config: Config) -> Status:
     return Status(
         pool=config.pool_name,
         labels=tuple(_label(records, config, name) for name in names),
-        images=tuple(_image(records, each) for each in config.diskimages if not each.abstract),
+        images=tuple(_image(records, config, each) for each in config.diskimages if not each.abstract),
         providers=tuple(_provider(records, each) for each in config.providers),
         members=tuple(
             MemberStatus(
@@ -156,7 +157,7 @@ def _min_ready(label: Label | None) -> int:
     return 0 if label is None else max(0, label.min_ready)
 
 
-def _image(records: Snapshot, diskimage: Diskimage) -> ImageStatus:
+def _image(records: Snapshot, config: Config, diskimage: Diskimage) -> ImageStatus:
     builds = [each for each in records.builds.values() if each.diskimage == diskimage.name]
     ready = max((each for each in builds if each.state is BuildState.READY), key=_by_id, default=None)
     running = max((each for each in builds if each.state is BuildState.BUILDING), key=_by_id, default=None)
@@ -170,7 +171,7 @@ def _image(records: Snapshot, diskimage: Diskimage) -> ImageStatus:
         uploaded_to=tuple(each.provider for each in uploads if each.state is UploadState.READY),
         building="" if running is None else (running.phase or "starting"),
         building_since=None if running is None else running.created,
-        error=_error(backoff),
+        error=_error(backoff) or ("" if ready is None else stranded(records, config, ready)),
         next_try=_next_try(backoff),
     )
 

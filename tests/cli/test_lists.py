@@ -91,6 +91,14 @@ def test_builds_and_uploads_in_their_lists(desk: Desk) -> None:
     assert coming["Comment"] == "40 %"
 
 
+def test_a_build_that_nobody_can_upload_says_so(desk: Desk) -> None:
+    """Of the newest: nobody wants an older one."""
+    desk.store.create(make_build(1))
+    desk.store.create(make_build(2))
+    lost = "debian-12-0000000002 is not at local, and builder-1, which holds it, has no builder"
+    assert [row["Comment"] for row in desk.json("dib-image-list")] == ["", lost]
+
+
 @pytest.mark.parametrize(
     ("node", "comment"),
     [

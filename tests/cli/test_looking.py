@@ -126,7 +126,7 @@ def test_a_build_log_that_is_elsewhere(desk: Desk) -> None:
 def test_status_is_one_page(desk: Desk) -> None:
     """Counts, images, providers, processes, and what is wrong, each trouble once."""
     desk.store.create(make_node(1))
-    desk.store.create(make_build(1, since=NOW - 3600))
+    desk.store.create(make_build(1, since=NOW - 3600, builder="lab7"))
     desk.store.create(make_build(2, state=BuildState.BUILDING, phase="root.d/10-debootstrap", since=NOW - 65))
     desk.store.create(
         Backoff(id="provider/local", failures=2, error="quota\nused up", since=NOW, last=NOW, next_try=NOW + 90)

@@ -67,6 +67,15 @@ def test_images_tell_what_serves_and_what_is_being_built(store: MemoryStore, con
     assert (image.building, image.building_since) == ("install.d/60-packages", NOW)
 
 
+def test_an_image_that_nobody_can_upload_says_so(store: MemoryStore, config: Config) -> None:
+    """Its host has no builder any more; once it has, it is only a matter of time."""
+    store.create(make_build(1))
+    lost = "debian-12-0000000001 is not at local, and builder-1, which holds it, has no builder"
+    assert status(store.snapshot(), config).images[0].error == lost
+    store.create(Member(id="m", role="builder", host="builder-1", pid=1, started=NOW, software="1"))
+    assert status(store.snapshot(), config).images[0].error == ""
+
+
 def test_a_label_that_is_not_configured_any_more_is_still_told(store: MemoryStore, config: Config) -> None:
     """As long as it has nodes."""
     store.create(make_node(1, label="old"))

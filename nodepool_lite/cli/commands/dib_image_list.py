@@ -11,21 +11,23 @@ from nodepool_lite.cli.listing import Column
 from nodepool_lite.cli.times import age
 from nodepool_lite.cli.watching import Listing, listing
 from nodepool_lite.model.clock import Clock
-from nodepool_lite.model.image import Build
+from nodepool_lite.model.image import Build, Upload
+from nodepool_lite.model.pool import Member, Request
+from nodepool_lite.service.images import ListedBuild, listed_builds
 
 
-def columns(clock: Clock) -> Sequence[Column[Build]]:
+def columns(clock: Clock) -> Sequence[Column[ListedBuild]]:
     """Return the columns of a build: those of the old listing in their order, then ours."""
     return (
-        Column("ID", lambda build: build.name),
-        Column("Image", lambda build: build.diskimage, rank=60),
-        Column("Filename", filename, rank=50),
-        Column("Version", lambda build: build.number, rank=70),
-        Column("State", lambda build: build.state.value),
-        Column("Age", lambda build: age(clock.now() - build.state_since), moves=True),
-        Column("Builder", lambda build: build.builder, rank=40),
-        Column("Formats", lambda build: list(build.formats), rank=30),
-        Column("Comment", lambda build: build.error or build.phase, rank=10),
+        Column("ID", lambda row: row.build.name),
+        Column("Image", lambda row: row.build.diskimage, rank=60),
+        Column("Filename", lambda row: filename(row.build), rank=50),
+        Column("Version", lambda row: row.build.number, rank=70),
+        Column("State", lambda row: row.build.state.value),
+        Column("Age", lambda row: age(clock.now() - row.build.state_since), moves=True),
+        Column("Builder", lambda row: row.build.builder, rank=40),
+        Column("Formats", lambda row: list(row.build.formats), rank=30),
+        Column("Comment", lambda row: row.comment, rank=10),
     )
 
 
@@ -47,6 +49,5 @@ def filename(build: Build) -> str:
 @click.pass_obj
 def command(app: App, listing: Listing) -> None:
     """Print the runs of disk-image-create, their files and states."""
-    listing.show(
-        app, (Build,), columns(app.clock), lambda records: sorted(records.builds.values(), key=lambda build: build.id)
-    )
+    kinds = (Build, Upload, Member, Request)
+    listing.show(app, kinds, columns(app.clock), lambda records: listed_builds(records, app.config))
