@@ -14,6 +14,8 @@ from pathlib import Path
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 HASH = "0123456789abcdef0123456789abcdef01234567_89abcdef"
+TEMPLATES = "/usr/share/openstack-tripleo-heat-templates"
+STANDALONE = b"resource_registry:\n  OS::TripleO::Services::AodhApi: OS::Heat::None\n"
 _SPEC = """\
 Name: {source}
 Version: 1
@@ -134,13 +136,10 @@ def repo_file(name: str, url: str, *, enabled: bool = True, extra: str = "") -> 
 
 def stream_9(top: Path, url: str) -> None:
     """Make, below `top`, the repositories of a CentOS Stream 9 with RDO's: `url` is where `top` will be served."""
-    release = {
-        "/etc/yum.repos.d/CentOS-OpenStack-epoxy.repo": repo_file("centos-openstack-epoxy", f"{url}/epoxy").encode()
-    }
     build(
         top / "baseos",
         [
-            Rpm("centos-release-openstack-epoxy", files=release),
+            *(_release(name, url) for name in ("epoxy", "wallaby")),
             Rpm("mariadb-server", "10.11.9"),
             Rpm("chrony"), Rpm("httpd"), Rpm("lvm2"), Rpm("qemu-img"), Rpm("targetcli"), Rpm("redis"), Rpm("memcached"),
             Rpm("libvirt-daemon-kvm"), Rpm("iptables-services"), Rpm("epel-release"), Rpm("dnf-plugins-core"),
@@ -152,12 +151,18 @@ def stream_9(top: Path, url: str) -> None:
     recorders = [Rpm(each) for each in ("asciinema", "chromedriver", "chromium", "ffmpeg-free")]
     build(top / "epel", [Rpm("python3-PyMySQL", "9.9"), *recorders])
     build(top / "epoxy", _rdo("2025.1"))
+    build(top / "wallaby", [*_rdo("2021.1"), *_tripleo("16.5")])
     build(top / "trunk", _rdo("2025.2"))
     for place in ("puppet-passed-ci", "current", f"{HASH[:2]}/{HASH[2:4]}/{HASH}"):
         directory = top / "centos9-epoxy" / place
         directory.mkdir(parents=True)
         (directory / "delorean.repo").write_text(repo_file("delorean", f"{url}/trunk", extra="priority=1"))
     (top / "centos9-epoxy" / "delorean-deps.repo").write_text(repo_file("delorean-deps", f"{url}/epoxy"))
+
+
+def _release(name: str, url: str) -> Rpm:
+    repo = repo_file(f"centos-openstack-{name}", f"{url}/{name}").encode()
+    return Rpm(f"centos-release-openstack-{name}", files={f"/etc/yum.repos.d/CentOS-OpenStack-{name}.repo": repo})
 
 
 def _rdo(version: str) -> list[Rpm]:
@@ -177,6 +182,17 @@ def _rdo(version: str) -> list[Rpm]:
         Rpm("mariadb-server", "10.5.22"),
         *(Rpm(name, version, ("python3-PyMySQL",) if name == "openstack-keystone" else ()) for name in names),
     ]  # fmt: skip
+
+
+def _tripleo(version: str) -> list[Rpm]:
+    environment, roles = "environments/standalone/standalone-tripleo.yaml", "roles/Standalone.yaml"
+    templates = {f"{TEMPLATES}/{environment}": STANDALONE, f"{TEMPLATES}/{roles}": b"- name: Standalone\n"}
+    client = {"/usr/libexec/tripleo-stand-in": (STAND_INS / "tripleo").read_bytes()}
+    needs = ("openstack-tripleo-heat-templates", "python3-openstackclient")
+    return [
+        Rpm("python3-tripleoclient", version, needs, files=client),
+        Rpm("openstack-tripleo-heat-templates", version, files=templates),
+    ]
 
 
 def _run(*command: object) -> None:

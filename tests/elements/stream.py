@@ -28,8 +28,9 @@ exec chroot "$TREE/root" bash -c "$COMMAND"
 """
 _BOOT = r"""
 ip link set lo up
-printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$(hostname)" > /etc/hosts
+printf '127.0.0.1 localhost %s\n127.0.1.1 %s\n' "${RESOLVES:-}" "$(hostname)" > /etc/hosts
 [ ! -x /usr/local/sbin/packstack-ready-address ] || /usr/local/sbin/packstack-ready-address
+hostname > /etc/hostname
 cd /opt/nodepool-scripts
 """
 _SYSTEMCTL = """\
@@ -158,18 +159,19 @@ class Stream:
                     self.write(f"{target}/{file.relative_to(source)}", file.read_text(), mode)
 
     def script(
-        self, name: str, environment: Mapping[str, str] | None = None, *, host: str = "rdo-1"
+        self, name: str, environment: Mapping[str, str] | None = None, *, host: str = "rdo-1", resolves: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Boot a node called `host`, as far as its network goes, and run a ready-script as the pool would.
 
-        Both outputs are in `stdout`; the script need not succeed.
+        Of the world's names it knows those in `resolves`. Both outputs are in `stdout`; the script need not succeed.
         """
         for each in (etc_dir() / "scripts").iterdir():
             self.write(f"/opt/nodepool-scripts/{each.name}", each.read_text(), 0o755)
         command = (
             f"{_BOOT} setpriv --reuid jenkins --regid jenkins --init-groups env HOME=/home/jenkins ./{name} {host} 2>&1"
         )
-        return self.run(command, environment, check=False, name=host, network="own")
+        known = {"RESOLVES": resolves, **(environment or {})}
+        return self.run(command, known, check=False, name=host, network="own")
 
     def boot(self, command: str, host: str) -> str:
         """Boot a node called `host`, as far as its network goes; return what a line of bash prints there, as root."""

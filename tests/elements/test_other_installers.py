@@ -201,14 +201,3 @@ def test_the_browser_and_its_recorders_come_from_epel_and_nothing_else_does(node
     assert "baseos" in enabled
     assert "epel" not in enabled
     assert node.run("record-gui-tests --help").stdout.startswith("record-gui-tests [--output DIR]")
-
-
-@pytest.mark.parametrize("release", ["epoxy", "antelope", ""])
-def test_tripleo_refuses_what_never_had_it(node: Stream, release: str) -> None:
-    """With a sentence, and what to take instead."""
-    node.write("/etc/rdo-requirements", "RDO_RELEASE=\n")
-    done = node.script("run_tripleo_standalone.sh", {"NODEPOOL_TRIPLEO_RELEASE": release})
-    assert done.returncode != 0
-    said = reason(done.stdout)
-    assert f"TripleO ended with Wallaby; there is none for {release or 'a release that was not named'}" in said
-    assert "use run_packstack.sh or run_kolla.sh" in said
