@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from nodepool_lite.actions.dib import recipe
 from nodepool_lite.actions.dib.host import HOST_TOOLS
+from nodepool_lite.config.files import dib_elements
 from nodepool_lite.config.shipped import elements_dir, etc_dir
 
 TREES = [elements_dir(), recipe.OWN_ELEMENTS, Path(__file__).parent / "elements"]
@@ -59,16 +61,45 @@ def test_environments_are_sound() -> None:
     assert check.returncode == 0, check.stdout
 
 
-def test_the_services_of_devstack_are_of_its_branch() -> None:
-    """A stable DevStack deploys stable services; one that is given a branch keeps it."""
-    environment = elements_dir() / "devstack-requirements" / "environment.d" / "10-devstack-requirements.bash"
-    command = ["bash", "-euc", f". {environment}; env | grep -c REPOREF_.*=stable/2025.1$; echo $DIB_REPOREF_nova"]
-    refs = {"DIB_REPOREF_devstack": "stable/2025.1", "DIB_REPOREF_nova": "refs/changes/1"}
+@pytest.mark.machine
+def test_the_services_of_devstack_are_of_its_branch(tmp_path: Path) -> None:
+    """A stable DevStack gets stable services, cloned by diskimage-builder; one that is given a branch keeps it."""
+    stable, other = "stable/2025.1", "refs/changes/1"
+    element, hooks, root = elements_dir() / "devstack-requirements", tmp_path / "hooks", tmp_path / "build.0" / "mnt"
+    sources = sorted(element.glob("source-repository-*"))
+    names = [each.name.removeprefix("source-repository-") for each in sources]
+    for directory in (hooks, root / "etc"):
+        directory.mkdir(parents=True)
+    for source, name in zip(sources, names, strict=True):
+        shutil.copy(source, hooks)
+        make_repository(tmp_path / "git" / "openstack" / name, [stable, other])
+    environment = {
+        "TMP_HOOKS_PATH": str(hooks), "TMP_MOUNT_PATH": str(root), "DIB_IMAGE_CACHE": str(tmp_path / "cache"),
+        "DIB_DEFAULT_INSTALLTYPE": "source", "DIB_GITREPOBASE": f"file://{tmp_path}/git/", "DIB_OFFLINE": "",
+        "DIB_MANIFEST_IMAGE_DIR": "etc", "IMAGE_NAME": "devstack", "HOME": str(tmp_path),
+        "DIB_REPOREF_devstack": stable, "DIB_REPOREF_nova": other,
+    }  # fmt: skip
 
-    told = subprocess.run(command, env={**os.environ, **refs}, capture_output=True, text=True, check=False)
+    clone = dib_elements()[0] / "source-repositories" / "extra-data.d" / "98-source-repositories"
+    done = subprocess.run([clone], env={**os.environ, **environment}, capture_output=True, text=True, check=False)
 
-    services = len(list((environment.parents[1]).glob("source-repository-*"))) - 1
-    assert told.stdout.split() == [str(services), "refs/changes/1"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {name: (root / "opt" / "stack" / name / "branch").read_text() for name in names}
+    assert found == {name: other if name == "nova" else stable for name in names}
+
+
+def make_repository(directory: Path, refs: list[str]) -> None:
+    """Make a repository whose file `branch` says `master`, and on each of these references its name."""
+    directory.mkdir(parents=True)
+    git = ["git", "-C", str(directory), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.check_call([*git, "init", "-q", "-b", "master"])
+    for ref in ("master", *refs):
+        (directory / "branch").write_text(ref)
+        subprocess.check_call([*git, "add", "branch"])
+        subprocess.check_call([*git, "commit", "-q", "-m", ref])
+        full = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
+        subprocess.check_call([*git, "update-ref", full, "HEAD"])
+    subprocess.check_call([*git, "update-ref", "refs/heads/master", f"HEAD~{len(refs)}"])
 
 
 def test_ready_scripts_are_sound() -> None:
