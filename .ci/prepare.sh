@@ -18,7 +18,7 @@ DEBIAN_PACKAGES=(python3 python3-venv default-jre-headless libzookeeper-java lib
 CENTOS_PACKAGES=(python3.11 python3.11-pip java-17-openjdk-headless qemu-kvm qemu-img
   debootstrap util-linux gdisk kpartx dosfstools e2fsprogs sudo openssh-clients procps-ng tar)
 # What only the tests need.
-DEBIAN_TEST_PACKAGES=(openssh-server shellcheck file systemd tmux git dnf dnf-plugins-core rpm createrepo-c)
+DEBIAN_TEST_PACKAGES=(openssh-server shellcheck curl file systemd tmux git dnf dnf-plugins-core rpm createrepo-c)
 CENTOS_TEST_PACKAGES=(openssh-server file systemd tmux git dnf-plugins-core rpm-build createrepo_c)
 
 install_packages() {
