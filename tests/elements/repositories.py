@@ -153,11 +153,14 @@ def stream_9(top: Path, url: str) -> None:
     build(top / "epoxy", _rdo("2025.1"))
     build(top / "wallaby", [*_rdo("2021.1"), *_tripleo("16.5")])
     build(top / "trunk", _rdo("2025.2"))
-    for place in ("puppet-passed-ci", "current", f"{HASH[:2]}/{HASH[2:4]}/{HASH}"):
-        directory = top / "centos9-epoxy" / place
-        directory.mkdir(parents=True)
-        (directory / "delorean.repo").write_text(repo_file("delorean", f"{url}/trunk", extra="priority=1"))
-    (top / "centos9-epoxy" / "delorean-deps.repo").write_text(repo_file("delorean-deps", f"{url}/epoxy"))
+    for branch in ("centos9-epoxy", "centos9-master", "centos10-flamingo"):
+        for place in ("puppet-passed-ci", "consistent", "current", f"{HASH[:2]}/{HASH[2:4]}/{HASH}"):
+            directory = top / branch / place
+            directory.mkdir(parents=True)
+            (directory / "delorean.repo").write_text(
+                repo_file(f"{branch}-{place[:2]}", f"{url}/trunk", extra="priority=1")
+            )
+        (top / branch / "delorean-deps.repo").write_text(repo_file("delorean-deps", f"{url}/epoxy"))
 
 
 def _release(name: str, url: str) -> Rpm:

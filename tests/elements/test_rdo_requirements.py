@@ -35,13 +35,26 @@ def test_packstack_and_what_it_would_install_are_in_the_image(make: MakeStream) 
     assert stream.run("cat /etc/rdo-requirements").stdout == "RDO_RELEASE=epoxy\nRDO_TRUNK=\n"
 
 
-@pytest.mark.parametrize("trunk", ["promoted", "current", HASH])
-def test_trunk_is_taken_from_where_it_is_published(make: MakeStream, url: str, trunk: str) -> None:
-    """The promoted link, the newest, or one build; dependencies as they were promoted."""
-    stream = make()
-    stream.element("rdo-requirements", {"RDO_TRUNK": trunk, "RDO_TRUNK_URL": url})
+@pytest.mark.parametrize(
+    ("release", "trunk", "repository"),
+    [
+        ("epoxy", "promoted", "centos9-epoxy-pu"),
+        ("epoxy", "consistent", "centos9-epoxy-co"),
+        ("epoxy", "current", "centos9-epoxy-cu"),
+        ("epoxy", HASH, f"centos9-epoxy-{HASH[:2]}"),
+        ("master", "", "centos9-master-pu"),
+        ("flamingo", "promoted", "centos10-flamingo-pu"),
+    ],
+)
+def test_trunk_is_taken_from_where_it_is_published(
+    make: MakeStream, url: str, release: str, trunk: str, repository: str
+) -> None:
+    """The promoted link, the newest, or one build, of a release for a Stream; dependencies as they were promoted."""
+    stream = make("10" if "centos10" in repository else "9")
+    stream.element("rdo-requirements", {"RDO_RELEASE": release, "RDO_TRUNK": trunk, "RDO_TRUNK_URL": url})
     assert stream.run("rpm -q --qf '%{VERSION}' openstack-packstack").stdout == "2025.2"
-    assert "delorean-deps" in stream.run("dnf -q repolist").stdout
+    assert {repository, "delorean-deps"} <= set(stream.run("dnf -q repolist").stdout.split())
+    assert stream.run("cat /etc/rdo-requirements").stdout == f"RDO_RELEASE={release}\nRDO_TRUNK={trunk or 'promoted'}\n"
 
 
 @pytest.mark.parametrize(
