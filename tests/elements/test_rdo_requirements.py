@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.elements.repositories import HASH, Rpm, build, served
+from tests.elements.repositories import HASH, Rpm, build, repo_file, served
 from tests.elements.stream import Stream
 
 pytestmark = [pytest.mark.machine, pytest.mark.proof]
@@ -76,19 +76,26 @@ def test_what_rdo_does_not_have_is_told(
     assert words in "\n".join((done.stdout + done.stderr).splitlines()[-4:])
 
 
-def test_a_patched_package_wins(make: MakeStream, tmp_path: Path) -> None:
-    """A file of the build host, older or newer than what the repositories have: nodes with my patch."""
+@pytest.mark.parametrize("by", ["file", "file URL", "URL"])
+def test_a_patched_package_wins(make: MakeStream, tmp_path: Path, by: str) -> None:
+    """Of the build host or of anywhere, older or newer than what the repositories have: nodes with my patch."""
     patched = build(tmp_path / "mine", [Rpm("openstack-nova-api", "2025.0.mine")])
     (file,) = patched.rglob("*.rpm")
     stream = make()
-    stream.element("rdo-requirements", {"RDO_EXTRA_RPMS": str(file)})
+    with served(patched) as mine:
+        rpm = {"file": str(file), "file URL": file.as_uri(), "URL": f"{mine}/{file.relative_to(patched)}"}[by]
+        stream.element("rdo-requirements", {"RDO_EXTRA_RPMS": rpm})
     assert stream.run("rpm -q --qf '%{VERSION}' openstack-nova-api").stdout == "2025.0.mine"
 
 
-def test_a_repository_of_ones_own_wins(make: MakeStream, tmp_path: Path) -> None:
-    """By its URL, or by a .repo file of the build host."""
+@pytest.mark.parametrize("by", ["URL", "URL of a .repo file", ".repo file"])
+def test_a_repository_of_ones_own_wins(make: MakeStream, tmp_path: Path, by: str) -> None:
+    """By its URL, or by a .repo file, of anywhere or of the build host."""
     build(tmp_path / "mine", [Rpm("openstack-nova-api", "2024.9.mine")])
     with served(tmp_path / "mine") as mine:
+        file = tmp_path / "mine" / "mine.repo"
+        file.write_text(repo_file("mine", mine, extra="priority=1"))
+        repository = {"URL": mine, "URL of a .repo file": f"{mine}/mine.repo", ".repo file": str(file)}[by]
         stream = make()
-        stream.element("rdo-requirements", {"RDO_EXTRA_REPOS": mine})
+        stream.element("rdo-requirements", {"RDO_EXTRA_REPOS": repository})
     assert stream.run("rpm -q --qf '%{VERSION}' openstack-nova-api").stdout == "2024.9.mine"
