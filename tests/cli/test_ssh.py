@@ -1,5 +1,6 @@
 """`nodepool-lite ssh` into a real sshd."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +143,26 @@ def test_a_lease_with_a_key_of_ones_own(real_pool: RealPool, node: Node, guest: 
     refused = real_pool.run("ssh", lease, "--", "whoami")
     assert refused.returncode == 1
     assert "name it with --identity" in refused.stderr
+
+
+def test_the_line_of_a_test_day_logs_in_with_ones_own_key(
+    real_pool: RealPool, node: Node, guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is printed: the private half is found where people have their keys."""
+    authority = ca_key(real_pool.config.parent / "state")
+    session = connect(guest.target(), KEY, 20)
+    install_trust(session, authority.public, node.id)
+    session.close()
+    guest.wait_for_sshd()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = tmp_path / ".ssh" / "id_ed25519"
+    own.parent.mkdir(mode=0o700)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", own], check=True)
+    (row,) = json.loads(real_pool.run("test-day", "debian-12", "--public-key", f"{own}.pub", "-f", "json").stdout)
+    program, *arguments = row["Log-in"].split()
+    assert program == "nodepool-lite"
+    done = real_pool.run(*arguments, "--", "whoami")
+    assert (done.returncode, done.stdout) == (0, "jenkins\n"), done.stderr
 
 
 def test_a_user_who_may_not_read_the_pools_key_gets_a_key_for_this_login(

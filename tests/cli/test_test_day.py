@@ -1,9 +1,12 @@
 """One node of each label, as on a test day."""
 
+from pathlib import Path
+
+from nodepool_lite.access.keys import new_host_key
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.testing import make_node, numbered
 
-from .conftest import Desk
+from .conftest import Desk, write_config
 
 
 def test_one_of_each_is_taken_and_told_with_the_way_in(desk: Desk) -> None:
@@ -19,6 +22,34 @@ def test_one_of_each_is_taken_and_told_with_the_way_in(desk: Desk) -> None:
         assert (leases[label].reason, leases[label].lifetime) == ("test day", 8 * 3600)
     assert rows["rdo"]["Node"] == numbered(2)
     assert rows["rdo"]["SSH"] == "ssh -p 22002 jenkins@127.0.0.1"
+
+
+def test_the_machines_of_a_node_set_are_taken_with_their_set_alone(tmp_path: Path) -> None:
+    """Nobody asks for a controller by itself; the line leads to the set's primary."""
+    config = write_config(tmp_path)
+    labels = "labels:\n  - {name: ha, nodeset: [{label: rdo}, {label: node}]}\n  - name: node\n"
+    places = "          - {name: node, diskimage: debian-12}\n          - {name: ha}\n"
+    config.write_text(config.read_text().replace("labels:\n", labels, 1) + places)
+    desk = Desk(config)
+    desk.store.create(make_node(1))
+    desk.store.create(make_node(2, label="ha", member="rdo", set_size=2))
+    desk.store.create(make_node(3, label="ha", member="node", primary=numbered(2)))
+    rows = {row["Label"]: row for row in desk.json("test-day")}
+    assert set(rows) == {"debian-12", "ha"}
+    assert rows["ha"]["Node"] == numbered(2)
+
+
+def test_a_key_of_ones_own_opens_each(desk: Desk, tmp_path: Path) -> None:
+    """Every lease is for it; a file that is not there takes nothing."""
+    key = tmp_path / "id.pub"
+    key.write_text(f"{new_host_key().public} carol@lab\n")
+    for number, label in enumerate(("debian-12", "rdo"), start=1):
+        desk.store.create(make_node(number, label=label))
+    assert desk.run("test-day", "--public-key", str(tmp_path / "none.pub")).exit_code == 1
+    assert not desk.store.snapshot().leases
+    desk.out("test-day", "--public-key", str(key))
+    keys = {lease.label: lease.public_key for lease in desk.store.snapshot().leases.values()}
+    assert keys == dict.fromkeys(("debian-12", "rdo"), " ".join(key.read_text().split()[:2]))
 
 
 def test_a_table_is_what_people_get(desk: Desk) -> None:

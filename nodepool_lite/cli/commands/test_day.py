@@ -75,6 +75,7 @@ def command(
 
     Without any, of every label but those that are machines of node sets.
     All are asked for at once. What does not come within --wait is told in its line, and the exit status is 4.
+    The line under Log-in finds the key of --public-key in ~/.ssh; the one under SSH is for who has the pool's.
     """
     from nodepool_lite.cli.taking import read_public_key  # noqa: PLC0415 - completion does without
     from nodepool_lite.service.grab import Wish  # noqa: PLC0415
