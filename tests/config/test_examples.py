@@ -6,12 +6,12 @@ import pytest
 
 from nodepool_lite.config.load import load
 from nodepool_lite.config.scripts import verify_script
-from nodepool_lite.config.settings import Config
-from nodepool_lite.config.shipped import etc_dir
+from nodepool_lite.config.settings import Config, Label
+from nodepool_lite.config.shipped import etc_dir, scripts_dir
 
 ENVIRONMENT = {"NODEPOOL_STATE_DIR": "/var/tmp/example"}
 ANSWERS = Path(__file__).parents[1] / "elements" / "stand_ins" / "packstack.options"
-READY = ("openstack-debian.yaml", "quickstart.yaml", "rdo.yaml", "test-day.yaml")
+READY = ("openstack-debian.yaml", "prove-rdo.yaml", "quickstart.yaml", "rdo.yaml", "test-day.yaml")
 
 
 def loaded(name: str) -> tuple[Config, list[str]]:
@@ -34,6 +34,23 @@ def test_every_node_with_an_openstack_is_verified(name: str) -> None:
     deployed = [label for label in config.labels if label.ready_script.startswith("run_")]
     assert len(deployed) > 5
     assert {verify_script(config, label) for label in deployed} == {"verify_openstack.sh"}
+
+
+def test_every_way_to_an_openstack_is_verified() -> None:
+    """Also those that no team's pool has: who uses one has its check."""
+    scripts = {script.name for script in scripts_dir().glob("run_*.sh")}
+    assert scripts >= {"run_packstack.sh", "run_tripleo_standalone.sh"}
+    config, _ = loaded("rdo.yaml")
+    labels = [Label(name="any", ready_script=script) for script in scripts]
+    assert {verify_script(config, label) for label in labels} == {"verify_openstack.sh"}
+
+
+def test_what_proves_the_rest_has_every_way_to_an_openstack_on_centos() -> None:
+    """And the image with a browser."""
+    config, _ = loaded("prove-rdo.yaml")
+    scripts = {script.name for script in scripts_dir().glob("run_*.sh")} - {"run_openstack_debian.sh"}
+    assert {label.ready_script for label in config.labels} - {""} == scripts
+    assert {label.name for label in config.labels if not label.ready_script} == {"gui-tests"}
 
 
 @pytest.mark.parametrize("name", ["rdo.yaml", "test-day.yaml"])
