@@ -1,5 +1,7 @@
 """The ready-scripts of the other installers, with stand-ins for what takes hours; and the hooks of their elements."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,13 @@ echo "2026-11-26 02:45:52.123 | noise"
 }
 
 
+def devstack(node: Stream) -> None:
+    """Put a stand-in of DevStack there, and what the element makes of it."""
+    for name, text in DEVSTACK.items():
+        node.write(f"/opt/stack/devstack/{name}", text, 0o755)
+    node.element("devstack-requirements", {"DEVSTACK_PREREQS": "0"})
+
+
 def test_devstack_is_stacked_as_its_own_user(node: Stream) -> None:
     """From a checkout of the image, with a local.conf of the script's; both keystonerc files are there."""
     for name, text in DEVSTACK.items():
@@ -110,9 +119,7 @@ def test_devstack_is_stacked_as_its_own_user(node: Stream) -> None:
 
 def test_devstacks_error_is_the_reason(node: Stream) -> None:
     """With its log."""
-    for name, text in DEVSTACK.items():
-        node.write(f"/opt/stack/devstack/{name}", text, 0o755)
-    node.element("devstack-requirements", {"DEVSTACK_PREREQS": "0"})
+    devstack(node)
     node.write("/fails", "")
     done = node.script("run_devstack.sh")
     assert done.returncode != 0
@@ -171,6 +178,31 @@ def test_a_node_that_resolves_no_names_is_told_before_anything_is_fetched(node: 
     assert done.returncode != 0
     assert "this node cannot be prepared: registry.invalid resolves to nothing" in reason(done.stdout)
     assert not node.path("/root/kolla-did").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "prepare", "kept"),
+    [
+        ("run_poi.sh", partial(poi, run=POI), ("/home/jenkins/keystonerc_user01",)),
+        ("run_devstack.sh", devstack, ("/opt/stack/devstack/local.conf",)),
+        (
+            "run_kolla.sh",
+            kolla,
+            ("/home/jenkins/keystonerc_user01", "/etc/kolla/passwords.yml", "/etc/kolla/globals.yml"),
+        ),
+    ],
+    ids=["poi", "devstack", "kolla"],
+)
+def test_a_second_run_goes_on_with_the_same_passwords(
+    node: Stream, script: str, prepare: Callable[[Stream], None], kept: tuple[str, ...]
+) -> None:
+    """And makes nothing twice: after a failure the pool may run it again on the same node."""
+    prepare(node)
+    assert node.script(script, REGISTRY).returncode == 0
+    before = [node.path(name).read_text() for name in kept]
+    again = node.script(script, REGISTRY)
+    assert again.returncode == 0, again.stdout
+    assert [node.path(name).read_text() for name in kept] == before
 
 
 def test_the_element_of_kolla_has_kolla_ansible_itself(node: Stream, tmp_path: Path) -> None:
