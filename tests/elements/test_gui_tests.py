@@ -50,3 +50,25 @@ def test_a_test_that_fails_is_recorded_too(node: Machine) -> None:
         float(node.run("ffprobe -v error -of csv=p=0 -show_entries format=duration failed/video.mp4", timeout=120)) > 1
     )
     assert node.run("pgrep -c 'Xvfb|ffmpeg' || true") == "0\n"
+
+
+def test_a_test_that_is_ended_is_recorded_too(node: Machine) -> None:
+    """The signal is the command's, which ends as it will, and the video can be played."""
+    command = "record-gui-tests --output ended --rate 2 -- sh -c 'sleep 5; echo begun; exec sleep 600'"
+    until = "until grep -qs begun ended/output.log; do sleep 1; done"
+    said = node.run(f"{command} > said 2>&1 & {until}; kill $!; wait $!; echo $?", timeout=PATIENCE)
+    assert said == "143\n"
+    assert node.run("cat ended/status") == "143\n"
+    assert (
+        float(node.run("ffprobe -v error -of csv=p=0 -show_entries format=duration ended/video.mp4", timeout=120)) > 1
+    )
+
+
+def test_the_terminal_is_recorded_when_it_is_asked_for(node: Machine) -> None:
+    """By asciinema, with the command's own status."""
+    command = "record-gui-tests --output terminal --rate 2 --terminal -- sh -c 'echo seen; exit 3'"
+    said = node.run(f"{command} 2>&1; echo $?", timeout=PATIENCE)
+    assert said.splitlines()[-1] == "3", said
+    header, *events = node.run("cat terminal/terminal.cast").splitlines()
+    assert json.loads(header)["version"] == 2
+    assert "seen" in "".join(json.loads(event)[2] for event in events)
