@@ -120,7 +120,10 @@ class Stream:
     def element(
         self, name: str, environment: Mapping[str, str] | None = None, *, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run an element's hooks in the order of a build: outside, then inside; returns how the last one went."""
+        """Run an element's hooks in the order of a build: outside, then inside; returns how the last one went.
+
+        Those that clean up from outside run inside, too, where the image's root is the root.
+        """
         element = elements_dir() / name
         sourced = {**os.environ, **(environment or {})}
         lines = [f". {each}" for each in sorted((element / "environment.d").glob("*"))]
@@ -139,13 +142,13 @@ class Stream:
             if done.returncode:
                 return done
         self._static(element)
-        for phase in ("pre-install.d", "install.d", "post-install.d"):
+        for phase in ("pre-install.d", "install.d", "post-install.d", "cleanup.d"):
             for hook in sorted((element / phase).glob("*")):
                 target = self._hooks / phase
                 target.mkdir(exist_ok=True)
                 (target / hook.name).write_bytes(hook.read_bytes())
                 (target / hook.name).chmod(0o755)
-                done = self.run(f"/tmp/in_target.d/{phase}/{hook.name}", variables, check=check)
+                done = self.run(f"/tmp/in_target.d/{phase}/{hook.name}", {**variables, "TARGET_ROOT": ""}, check=check)
                 if done.returncode:
                     return done
         return done

@@ -22,6 +22,8 @@ def image(request: pytest.FixtureRequest, tmp_path: Path, url: str) -> Stream:
     for name in ("NetworkManager", "sshd"):
         stream.write(f"/usr/lib/systemd/system/{name}.service", unit)
     stream.write("/usr/lib/systemd/system/sshd-keygen@.service", unit)
+    stream.run("ssh-keygen -A > /dev/null; echo 0123456789abcdef0123456789abcdef > /etc/machine-id")
+    stream.write("/var/lib/systemd/random-seed", "of the build")
     (tmp_path / "keys").write_text(KEYS)
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     (tmp_path / "scripts").mkdir()
@@ -66,3 +68,9 @@ def test_the_image_is_as_the_pool_wants_it(image: Stream) -> None:
     assert "nodepool-firstboot.service" in enabled
     assert not image.path("/etc/systemd/network/80-nodepool-dhcp.network").exists()
     assert image.run("readlink /etc/systemd/system/sshd-keygen@.service").stdout == "/dev/null\n"
+
+
+def test_nothing_that_two_nodes_must_not_share_stays_in_the_image(image: Stream) -> None:
+    """Neither the identity of the machine nor keys of a host, and no random seed."""
+    look = "stat -c '%s' /etc/machine-id; find /etc/ssh /var/lib/systemd -name 'ssh_host_*' -o -name random-seed"
+    assert image.run(look).stdout == "0\n"
