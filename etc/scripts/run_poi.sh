@@ -34,6 +34,7 @@ cd "$HOME_OF_POI"
 step "running $SCENARIO"
 mkdir -p "$WORKSPACE"
 # repositories and modules are in the image; what a scenario makes is wanted here, not its test by Tempest
+export PUPPET_PKG=puppet # that is RDO's; by itself it would want the one of Puppet's own repository
 export MANAGE_REPOS=false MANAGE_PUPPET_MODULES=false ADD_SWAP=${ADD_SWAP:-false} TEMPEST_FROM_SOURCE=false
 status=0
 ./run_tests.sh 2>&1 | while IFS= read -r line; do

@@ -36,6 +36,7 @@ def poi(node: Stream, run: str) -> None:
 
 POI = f"""
 [ "$MANAGE_REPOS $MANAGE_PUPPET_MODULES $ADD_SWAP $SCENARIO" = "false false false scenario001" ]
+dnf -y install "${{PUPPET_PKG:-puppet-agent}}"
 printf '| %-76s |\\n' "Running Puppet Scenario: scenario001 (1st time)"
 cat > /root/openrc << 'END'
 {RC}END
