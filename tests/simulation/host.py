@@ -30,6 +30,8 @@ class Host:
         self.running: dict[Slot, Process] = {}
         self.down = False
         """Nothing is started again on it for the time being."""
+        self.lost = False
+        """Nothing is ever started on it again."""
 
     @property
     def processes(self) -> list[Process]:
@@ -45,9 +47,9 @@ class Host:
         return Live(config, scripts, recipes, digest=str(self.universe.generation))
 
     def keep_running(self) -> None:
-        """Start each process again that has died, after a while, unless the host is down."""
+        """Start each process again that has died, after a while, unless the host is down; until it is lost."""
         schedule, random = self.universe.schedule, self.universe.random
-        while True:
+        while not self.lost:
             for slot in self.slots:
                 if not self.down and (slot not in self.running or not self.running[slot].alive):
                     self._start(slot)

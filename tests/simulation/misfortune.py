@@ -43,6 +43,21 @@ class Misfortune:
         """Let something happen."""
         self._random.choice(self._deeds)()
 
+    def lose_host(self) -> None:
+        """Let a host never come back; the others stand for what it led, as operators would have it."""
+        host = self._random.choice(self._universe.hosts)
+        self._tell("a host is lost", host=host.name)
+        host.lost = True
+        for process in host.processes:
+            process.kill("with its host")
+        led = set().union(*(slot.leads for slot in host.slots))
+        for other in self._universe.hosts:
+            for slot in other.slots if other is not host else ():
+                slot.leads |= led & self._universe.leads_of(slot.roles)
+            for process in other.processes:
+                process.hurt_for(0.0)
+                process.wake()
+
     def _tell(self, what: str, **details: object) -> None:
         self._universe.story.tell("*", what, **details)
 

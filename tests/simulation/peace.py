@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodepool_lite.config.settings import Label
-from nodepool_lite.model.image import BuildState, UploadState
+from nodepool_lite.config.settings import Config, Label
+from nodepool_lite.model.image import Build, BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import PENDING, NodeState
+from nodepool_lite.store.base import Snapshot
 from tests.simulation.premises import BAD, POOL_ID
 
 if TYPE_CHECKING:
@@ -90,13 +91,14 @@ def images(universe: "Universe") -> Iterator[str]:
     needed = {node.build for node in records.nodes.values()}
     serving = {upload.build for upload in records.uploads.values()}
     for build in records.builds.values():
-        if build.state in MOVING and build.id not in needed | serving and not _fails(universe, build.diskimage):
+        moving = build.state in MOVING and not is_kept(universe, build)
+        if moving and build.id not in needed | serving and not _fails(universe, build.diskimage):
             yield f"build {build.id} is {build.state}"
     for upload in records.uploads.values():
         if upload.state in MOVING and upload.build not in needed:
             yield f"upload {upload.id} is {upload.state}"
     files = {file.path for build in records.builds.values() for file in build.files}
-    for host in universe.hosts:
+    for host in (each for each in universe.hosts if not each.lost):
         left = {str(path) for path in (host.directory / "images").glob("*")} - files
         yield from (f"file {Path(path).name} on {host.name} belongs to no build" for path in sorted(left))
     known = {upload.image_id for upload in records.uploads.values()}
@@ -107,6 +109,26 @@ def images(universe: "Universe") -> Iterator[str]:
     for upload in records.uploads.values():
         if upload.state is UploadState.READY and upload.image_id not in there:
             yield f"upload {upload.id} is ready, and its image is gone"
+    yield from _missing(universe.config, records)
+
+
+def _missing(config: Config, records: Snapshot) -> Iterator[str]:
+    """Yield where the newest build is wanted and does not serve."""
+    ready = sorted((each for each in records.builds.values() if each.state is BuildState.READY), key=lambda b: b.id)
+    newest = {build.diskimage: build for build in ready}
+    for provider in config.providers:
+        for build in (newest[image.name] for image in provider.diskimages if image.name in newest):
+            upload = records.uploads.get(f"{build.id}/{provider.name}")
+            serves = upload is not None and upload.state is UploadState.READY
+            if not serves and provider.name not in build.withdrawn:
+                yield f"build {build.id} does not serve at {provider.name}"
+
+
+def is_kept(universe: "Universe", build: Build) -> bool:
+    """Tell whether a build that is to go cannot: its files are on a host that is lost, and nobody can remove them."""
+    return build.state is BuildState.DELETING and any(
+        host.lost and host.name == build.builder for host in universe.hosts
+    )
 
 
 def _fails(universe: "Universe", diskimage: str) -> bool:

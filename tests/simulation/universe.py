@@ -100,6 +100,8 @@ class Universe:
         self._recurring(busy * 16.0, self._visit)
         self._recurring(busy * 30.0, self._operate)
         self._recurring(random.choice([8.0, 20.0, 60.0]), misfortune.strike)
+        if len(self.hosts) > 1 and random.random() < 1 / 4:
+            self.after(random.random() * seconds, misfortune.lose_host)
         if random.random() < 1 / 3:
             self._recurring(3.0, misfortune.lag)
         self._run(seconds)
@@ -152,6 +154,13 @@ class Universe:
             for process in host.processes:
                 self.schedule.start(self.world, lambda process=process: load_soon(process))
         self.after(60.0, lambda: self._loaded.pop(0))
+
+    def leads_of(self, roles: frozenset[str]) -> set[str]:
+        """Return what a process of these roles can lead."""
+        providers = {f"provider/{door.name}" for door in self._base.doors}
+        return ({"builder"} if "builder" in roles else set()) | (
+            {"planner", *providers} if "launcher" in roles else set()
+        )
 
     def new_pid(self) -> int:
         """Return a number that no process had."""
@@ -220,15 +229,9 @@ class Universe:
         """Return the machines, with launchers and builders on them in one of the usual ways."""
         both, launcher, builder = frozenset({"launcher", "builder"}), frozenset({"launcher"}), frozenset({"builder"})
         layout = self.random.choice([[[both]], [[both], [both]], [[launcher, builder]], [[launcher, builder]] * 2])
-        slots = [[Slot(roles, self._leads_of(roles)) for roles in host] for host in layout]
+        slots = [[Slot(roles, self.leads_of(roles)) for roles in host] for host in layout]
         self._spread([slot for own in slots for slot in own])
         return [Host(self, f"host-{index}", tuple(own)) for index, own in enumerate(slots, 1)]
-
-    def _leads_of(self, roles: frozenset[str]) -> set[str]:
-        providers = {f"provider/{door.name}" for door in self.premises.doors}
-        return ({"builder"} if "builder" in roles else set()) | (
-            {"planner", *providers} if "launcher" in roles else set()
-        )
 
     def _spread(self, slots: list[Slot]) -> None:
         """In some runs, let most things be led by some of those only who could, so that several lead at a time."""

@@ -129,6 +129,12 @@ def the_loop_forgets_its_deadlines() -> Patch:
 
 
 @mutation
+def what_a_lost_host_holds_is_waited_for() -> Patch:
+    """Nobody builds anew what nobody can upload."""
+    return replaced((builds, "stranded"), by=lambda *_arguments: "")
+
+
+@mutation
 def checks_never_come() -> Patch:
     """A node that is ready is never logged in to again."""
     return replaced((plan, "checks"), by=nothing)

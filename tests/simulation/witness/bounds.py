@@ -10,8 +10,10 @@ from nodepool_lite.model.image import BuildState, UploadState
 from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.plan.checks import GRACE
+from nodepool_lite.plan.hosts import AWAY
 from nodepool_lite.plan.uploads import SETTLE
 from nodepool_lite.store.base import Snapshot
+from tests.simulation.peace import is_kept
 from tests.simulation.premises import BAD, POOL_ID
 from tests.simulation.witness.changes import Watcher
 
@@ -115,15 +117,17 @@ class Bounds(Watcher):
                 yield f"upload {upload.id} was {upload.state}", PROMPT
         needed |= {upload.build for upload in records.uploads.values()}
         for build in records.builds.values():
-            if build.state is BuildState.DELETING and build.id not in needed:
+            going = build.state is BuildState.DELETING and not is_kept(self.universe, build)
+            if going and build.id not in needed:
                 yield f"build {build.id} was {build.state}", PROMPT
 
     def _starving(self, records: Snapshot) -> Iterator[tuple[str, float]]:
         """Who waits in earnest is served, unless what she waits for fails."""
+        lost = any(host.lost for host in self.universe.hosts)
         failing = {name.partition("/")[2].partition("@")[0] for name in records.backoffs}
         for lease in records.leases.values():
             if lease.state is LeaseState.WAITING and lease.id in records.waiters and lease.label != BAD:
                 label = self.universe.config.label(lease.label)
                 made_of = set() if label is None else {label.name, *label.members}
                 if made_of.isdisjoint(failing):
-                    yield f"lease {lease.id} waited for {lease.label}", FRESH_NODE
+                    yield f"lease {lease.id} waited for {lease.label}", FRESH_NODE + (AWAY if lost else 0.0)
