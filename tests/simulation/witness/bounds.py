@@ -60,7 +60,7 @@ class Bounds(Watcher):
     def _strays(self, records: Snapshot) -> Iterator[tuple[str, float]]:
         """No server outlives its record by more than one sweep."""
         sweep = self.universe.config.cleanup_interval + GRACE + PROMPT
-        uploads = {upload.image_id for upload in records.uploads.values()}
+        kept = {upload.image_id for upload in records.uploads.values()} | self._in_use()
         for cloud in self.universe.all_clouds:
             for server in cloud.servers().values():
                 node = records.nodes.get(server.spec.node_id)
@@ -68,7 +68,7 @@ class Bounds(Watcher):
                 if server.spec.pool_id == POOL_ID and not own:
                     yield f"server {server.id} was there without a record", sweep
             for image in cloud.images().values():
-                if image.spec.pool_id == POOL_ID and image.id not in uploads:
+                if image.spec.pool_id == POOL_ID and image.id not in kept:
                     yield f"image {image.id} was there without an upload", sweep
 
     def _lost(self, records: Snapshot) -> Iterator[tuple[str, float]]:
@@ -86,6 +86,10 @@ class Bounds(Watcher):
         for upload in records.uploads.values():
             if upload.state is UploadState.READY and upload.image_id not in images:
                 yield f"upload {upload.id} was ready, and its image gone", config.cleanup_interval + SETTLE + PROMPT
+
+    def _in_use(self) -> set[str]:
+        """Return the images of all servers, strays included: a cloud keeps them for as long."""
+        return {server.spec.image_id for cloud in self.universe.all_clouds for server in cloud.servers().values()}
 
     def _runs(self, server: SimulatedServer | None) -> bool:
         return server is not None and server.state(self.now) is ServerState.ACTIVE
@@ -110,10 +114,11 @@ class Bounds(Watcher):
                 yield f"lease {lease.id} was {lease.state}", config.lease_retention + PROMPT
 
     def _images(self, records: Snapshot) -> Iterator[tuple[str, float]]:
-        """What no node needs goes at once: an image when it has failed or is to go, files when no upload needs them."""
-        needed = {node.build for node in records.nodes.values()}
+        """What nothing needs goes at once: an image when it has failed or is to go, files when no upload needs them."""
+        needed, in_use = {node.build for node in records.nodes.values()}, self._in_use()
         for upload in records.uploads.values():
-            if upload.state in {UploadState.FAILED, UploadState.DELETING} and upload.build not in needed:
+            unneeded = upload.build not in needed and upload.image_id not in in_use
+            if upload.state in {UploadState.FAILED, UploadState.DELETING} and unneeded:
                 yield f"upload {upload.id} was {upload.state}", PROMPT
         needed |= {upload.build for upload in records.uploads.values()}
         for build in records.builds.values():
