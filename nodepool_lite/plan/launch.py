@@ -25,7 +25,9 @@ more of them, so that the work of planning grows no faster than the pool.
 
 def launches(view: View, ways: Sequence[Source], wanted: Sequence[Demand], now: float) -> Iterator[Launch]:
     """Yield one Launch with the placements that can be made now, and the moments at which there may be more."""
-    placements = _placements(view, ways, wanted, now) if any(demand.missing for demand in wanted) else ()
+    missing = {demand.label for demand in wanted if demand.missing}
+    served = any(way.generation for way in ways if way.label.name in missing)
+    placements = _placements(view, ways, wanted, now) if served else ()
     if placements:
         yield Launch(at=now, why="wanted", placements=placements)
     moments = (*_backoff_ends(view, ways), *_birthdays(view), *_first_answers(view, ways))
