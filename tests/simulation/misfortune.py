@@ -1,10 +1,11 @@
 """What befalls the pool: kills, pauses, partitions, clouds that are full or away, and servers that break or vanish."""
 
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from nodepool_lite.clouds.driver import ServerSpec
+from nodepool_lite.clouds.driver import ImageSpec, ServerSpec
 from nodepool_lite.model.node import NodeState
 from tests.simulation.premises import POOL_ID
 from tests.simulation.process import SESSION, Process
@@ -36,7 +37,8 @@ class Misfortune:
             self._fill_cloud,
             self._take_cloud_away,
             self._leave_alien,
-            self._lose_image,
+            *[self._leave_alien_image] * 2,
+            *[self._lose_image] * 2,
         ]
 
     def strike(self) -> None:
@@ -189,6 +191,15 @@ class Misfortune:
             image_id="their-image",
         )
         self._tell("an alien appears", server=cloud.appear(spec))
+
+    def _leave_alien_image(self) -> None:
+        """Leave an image like that."""
+        cloud = self._random.choice(self._universe.all_clouds)
+        upload = f"web/99999{self._random.randrange(10**5):05}/lost"
+        spec = ImageSpec(pool_id=POOL_ID, upload_id=upload, name=upload, path=Path("x"), format="qcow2", sha256="")
+        image = cloud.add_image(spec)
+        cloud.complete_image(image)
+        self._tell("an alien image appears", image=image)
 
     def _lose_image(self) -> None:
         cloud = self._random.choice(self._universe.all_clouds)
