@@ -137,4 +137,4 @@ def test_closing_takes_no_longer_than_it_may_in_all(bench: Bench) -> None:
         bench.submit(BUILD, f"build-{number}", waits=True)
     began = time.monotonic()
     bench.workers.close(0.2)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.0
