@@ -2,8 +2,8 @@
 
     python -m benchmarks.grabs [--clients 50] [--ready 100] [--grabs 500]
 
-A daemon on simulated servers keeps nodes ready; the clients are threads of a few processes, each with a connection of
-its own, and take nodes through the same service as `nodepool-lite grab` does. Every node is released again, and the
+A daemon on simulated servers keeps nodes ready; each client is a process with a connection of its own, and takes nodes
+through the same service as `nodepool-lite grab` does. Every node is released again, and the
 daemon makes another one. Times are from asking until the lease is active, without the start of a process or of a
 connection. The table has a row for one client alone, for all of them at an easy and at a brisk pace, and for all at the
 same instant.
@@ -14,12 +14,12 @@ import multiprocessing
 import random
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from threading import BrokenBarrierError
 from typing import TypeAlias
 
 from benchmarks.common import table, wait
@@ -35,7 +35,6 @@ from nodepool_lite.store.zookeeper import ZooKeeperStore
 from tests.zookeeper import open_zookeeper
 
 PATIENCE = 60.0
-PROCESSES = 5
 FRESH = multiprocessing.get_context("spawn")
 """Clients begin as processes of their own do, with nothing of this one's threads and connections."""
 LABEL = "fake"
@@ -78,12 +77,10 @@ def _row(what: str, seconds: Sequence[float], goal: str) -> Sequence[str]:
 
 def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float) -> list[float]:
     """Return what `grabs` grabs by so many clients took, each after a random pause of `every` seconds on average."""
-    processes = min(PROCESSES, clients)
-    start = FRESH.Barrier(processes)
+    start = FRESH.Barrier(clients)
     answers: Answers = FRESH.SimpleQueue()
     crowd = [
-        FRESH.Process(target=_clients, args=(place, (clients // processes, grabs // clients, every), start, answers))
-        for _ in range(processes)
+        FRESH.Process(target=_client, args=(place, grabs // clients, every, start, answers)) for _ in range(clients)
     ]
     for process in crowd:
         process.start()
@@ -96,35 +93,23 @@ def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float) ->
     return [seconds for each in found for seconds in each if isinstance(seconds, float)]
 
 
-def _clients(place: tuple[Path, str], crowd: tuple[int, int, float], start: Barrier, answers: Answers) -> None:
-    """Be so many of the clients, each of which grabs so often with such a pause; answer with what that took, or why."""
-    clients, grabs, every = crowd
+def _client(place: tuple[Path, str], grabs: int, every: float, start: Barrier, answers: Answers) -> None:
+    """Grab so often with such a pause; answer with what each took, or why there was none."""
     path, hosts = place
     config = load_or_raise(path, {})
-    ready = threading.Barrier(clients + 1)
-
-    def client() -> list[float]:
-        store = ZooKeeperStore.connect(hosts, watch=False)
-        ready.wait()
-        ready.wait()
-        took = []
-        for _ in range(grabs):
-            time.sleep(random.uniform(0, 2 * every))
-            seconds, lease = _warm(store, config)
-            took.append(seconds)
-            release(store, lease.id, "benchmark", time.time())
-        store.close()
-        return took
-
-    with ThreadPoolExecutor(clients) as threads:
-        working = [threads.submit(client) for _ in range(clients)]
-        ready.wait()
-        start.wait()
-        ready.wait()
-        try:
-            answers.put([seconds for each in working for seconds in each.result()])
-        except NodepoolError as error:
-            answers.put(str(error))
+    took = []
+    try:
+        with closing(ZooKeeperStore.connect(hosts, watch=False)) as store:
+            start.wait(PATIENCE)
+            for _ in range(grabs):
+                time.sleep(random.uniform(0, 2 * every))
+                seconds, lease = _warm(store, config)
+                took.append(seconds)
+                release(store, lease.id, "benchmark", time.time())
+    except (NodepoolError, BrokenBarrierError) as error:
+        answers.put(f"a client failed: {error!r}")
+    else:
+        answers.put(took)
 
 
 def _warm(store: ZooKeeperStore, config: Config) -> tuple[float, Lease]:
