@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from nodepool_lite.config.settings import Config, Provider
 from nodepool_lite.model.image import Build, Upload
-from nodepool_lite.model.pool import Member, RequestKind
+from nodepool_lite.model.pool import Member, Request, RequestKind
 from nodepool_lite.store.base import Snapshot
 
 AWAY = 300.0
@@ -36,14 +36,19 @@ def stranded(records: Snapshot, config: Config, build: Build) -> str:
     return lacking and f"{build.name} is not at {lacking}, and {build.builder}, which holds it, has no builder"
 
 
+def upload_request(records: Snapshot, diskimage: str, provider: str) -> Request | None:
+    """Return a person's wish that a provider gets a diskimage."""
+    for request in records.requests.values():
+        if request.kind is RequestKind.UPLOAD and request.diskimage == diskimage and request.provider == provider:
+            return request
+    return None
+
+
 def _lacks(records: Snapshot, provider: Provider, build: Build) -> bool:
     """Tell whether a provider is to have the build, and nothing has its place there."""
     upload = f"{build.id}/{provider.name}"
     if upload in records.uploads or upload in records.unreadable(Upload):
         return False
     used = any(image.name == build.diskimage and not image.pause for image in provider.diskimages)
-    asked = any(
-        (each.kind, each.diskimage, each.provider) == (RequestKind.UPLOAD, build.diskimage, provider.name)
-        for each in records.requests.values()
-    )
+    asked = upload_request(records, build.diskimage, provider.name) is not None
     return asked or (used and provider.name not in build.withdrawn)

@@ -6,9 +6,9 @@ from itertools import islice
 from nodepool_lite.config.settings import Provider
 from nodepool_lite.model.image import Build, BuildState, Upload, UploadState
 from nodepool_lite.model.node import Node
-from nodepool_lite.model.pool import Request, RequestKind
 from nodepool_lite.plan.actions import Action
 from nodepool_lite.plan.builds import KEEP_READY, is_abandoned, upload_format, uses
+from nodepool_lite.plan.hosts import upload_request
 from nodepool_lite.plan.image_actions import DeleteUpload, DropRequest, FailUpload, RetireUpload, StartUpload
 from nodepool_lite.plan.view import View
 
@@ -25,7 +25,7 @@ def uploads(view: View) -> Iterator[Action]:
                 continue
             if upload_format(view, provider.name, image.name) not in {file.format for file in build.files}:
                 continue  # a build that has it is planned
-            request = _request(view, image.name, provider.name)
+            request = upload_request(view.records, image.name, provider.name)
             existing = view.records.uploads.get(f"{build.id}/{provider.name}")
             if f"{build.id}/{provider.name}" in view.records.unreadable(Upload):
                 continue  # whatever it is, it has the place
@@ -111,18 +111,11 @@ def removals(view: View, now: float) -> Iterator[Action]:
 
 def _wanted_build(view: View, diskimage: str, provider: str) -> Build | None:
     """The newest ready build, unless a person withdrew it there and did not ask for it again."""
-    request = _request(view, diskimage, provider)
+    request = upload_request(view.records, diskimage, provider)
     newest = view.newest_builds.get(diskimage)
     if newest is None or newest.state is not BuildState.READY:
         return None
     return None if provider in newest.withdrawn and request is None else newest
-
-
-def _request(view: View, diskimage: str, provider: str) -> Request | None:
-    for request in view.records.requests.values():
-        if request.kind is RequestKind.UPLOAD and request.diskimage == diskimage and request.provider == provider:
-            return request
-    return None
 
 
 def _is_missing(view: View, upload: Upload, since: float) -> bool:
