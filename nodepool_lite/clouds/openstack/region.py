@@ -70,13 +70,13 @@ def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
     places = [file.parent, *_directories(None, os.environ)]
     secure = [os.environ.get("OS_CLIENT_SECURE_FILE", ""), *(str(each / name) for each in places for name in _SECURE)]
     try:
-        _check_form(cloud, file)
         config = OpenStackConfig(
             config_files=[str(file)],
             secure_files=[each for each in secure if each],
             load_envvars=False,
             app_name="nodepool-lite",
         )
+        _check_form(config.cloud_config["clouds"].get(cloud))
         found = config.get_one(cloud=cloud, region_name=name or None)
         _check_url(found)
         return found, found.get_session()
@@ -84,8 +84,7 @@ def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
         raise BadRequestError(f"{file}: the entry `{cloud}` cannot be used: {error}") from error
 
 
-def _check_form(cloud: str, file: Path) -> None:
-    entry = yaml.safe_load(file.read_text(encoding="utf-8"))["clouds"][cloud]
+def _check_form(entry: object) -> None:
     if not isinstance(entry, dict):
         raise TypeError(f"expected a mapping with `auth`, `region_name` and others, not `{entry}`")
 
