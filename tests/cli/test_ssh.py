@@ -53,6 +53,13 @@ def only_lease(real_pool: RealPool) -> LeaseState:
     return lease.state
 
 
+def _let_certificates_in(guest: Guest, pool: RealPool, node: Node) -> None:
+    """Have the guest trust the pool's authority for this node, as a prepared node does."""
+    session = connect(guest.target(), KEY, 20)
+    install_trust(session, ca_key(pool.config.parent / "state").public, node.id)
+    session.close()
+
+
 @pytest.mark.usefixtures("node", "pool_key")
 def test_a_label_gives_a_fresh_node_for_one_command(real_pool: RealPool) -> None:
     """Its output and its exit status come through, and the node is given back."""
@@ -130,10 +137,7 @@ def test_without_any_key_the_way_out_is_told(real_pool: RealPool, node: Node) ->
 
 def test_a_lease_with_a_key_of_ones_own(real_pool: RealPool, node: Node, guest: Guest, tmp_path: Path) -> None:
     """The certificate that was signed with the lease opens the node, and no pool key is needed."""
-    authority = ca_key(real_pool.config.parent / "state")
-    session = connect(guest.target(), KEY, 20)
-    install_trust(session, authority.public, node.id)
-    session.close()
+    _let_certificates_in(guest, real_pool, node)
     own = tmp_path / "own"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", own], check=True)
     lease = real_pool.run("grab", "debian-12", "--public-key", f"{own}.pub", "-f", "value").stdout.strip()
@@ -149,10 +153,7 @@ def test_the_line_of_a_test_day_logs_in_with_ones_own_key(
     real_pool: RealPool, node: Node, guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it is printed: the private half is found where people have their keys."""
-    authority = ca_key(real_pool.config.parent / "state")
-    session = connect(guest.target(), KEY, 20)
-    install_trust(session, authority.public, node.id)
-    session.close()
+    _let_certificates_in(guest, real_pool, node)
     guest.wait_for_sshd()
     monkeypatch.setenv("HOME", str(tmp_path))
     own = tmp_path / ".ssh" / "id_ed25519"
@@ -169,10 +170,7 @@ def test_a_user_who_may_not_read_the_pools_key_gets_a_key_for_this_login(
     real_pool: RealPool, node: Node, guest: Guest
 ) -> None:
     """A label is enough: a key is made, certified, used and forgotten."""
-    authority = ca_key(real_pool.config.parent / "state")
-    session = connect(guest.target(), KEY, 20)
-    install_trust(session, authority.public, node.id)
-    session.close()
+    _let_certificates_in(guest, real_pool, node)
     guest.wait_for_sshd()
     done = real_pool.run("ssh", "debian-12", "--", "whoami")
     assert (done.returncode, done.stdout) == (0, "jenkins\n"), done.stderr

@@ -158,6 +158,16 @@ def truncated(reply: Reply) -> Reply:
     return Reply(reply.status, reply.headers, reply.body[: len(reply.body) // 2])
 
 
+def withheld(until: threading.Event, seconds: float) -> Callable[[Reply], Reply]:
+    """Return what keeps an answer back until something has happened, for so many seconds at most."""
+
+    def change(reply: Reply) -> Reply:
+        until.wait(seconds)
+        return reply
+
+    return change
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False

@@ -12,7 +12,7 @@ import pytest
 from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.pools import PATIENCE, FakePool, door, members, start
-from tests.cloud.proxy import Call, FaultProxy, Reply, Rule, refusal, truncated
+from tests.cloud.proxy import Call, FaultProxy, Rule, refusal, truncated, withheld
 from tests.clouds.openstack.conftest import Door, eventually
 
 __all__ = ["door", "members", "start"]
@@ -73,12 +73,7 @@ def test_a_pool_comes_through_every_fault_of_creations_lists_and_deletions(
 
 def _withhold_one_creation(proxy: FaultProxy, answered: threading.Event) -> dict[int, str]:
     """Keep the answer to the next creation back, so that there is something to look for in lists meanwhile."""
-
-    def withheld(reply: Reply) -> Reply:
-        answered.wait(110)
-        return reply
-
-    return {id(proxy.rule("POST", CREATION, change=withheld)): "withheld"}
+    return {id(proxy.rule("POST", CREATION, change=withheld(answered, 110))): "withheld"}
 
 
 def _judge_creations(stories: Mapping[str, list[str]], records: Snapshot) -> None:

@@ -15,10 +15,10 @@ from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
 from tests.cloud.pools import pool_id, running
-from tests.cloud.proxy import FaultProxy, Reply, refusal
+from tests.cloud.proxy import FaultProxy, refusal, withheld
 from tests.cloud.way import UPSTREAMS
 from tests.clouds.openstack.conftest import Door, eventually, members
-from tests.machine.pool import RealPool
+from tests.machine.pool import CLEAN, RealPool
 
 __all__ = ["members"]
 
@@ -48,8 +48,6 @@ PROVIDERS = {"one": ("one", "web"), "one-again": ("one", "elsewhere"), "two": ("
 """Provider -> the entry of clouds.yaml, and the label that it makes; two are doors to the same project."""
 CONTENT = "image/v2/images/.*/file"
 WITHIN = 120.0
-CLEAN = 5.0
-"""Seconds in which a clean stop ends."""
 
 
 @pytest.fixture(scope="module")
@@ -87,22 +85,7 @@ def test_a_build_goes_to_all_its_providers_at_the_same_time(
 ) -> None:
     """Each has an image of its own, also where two lead to the same project; what Glance holds is the same."""
     before = _newest(pool.wait(lambda records: _served(records, *PROVIDERS), WITHIN))
-    seen_all = threading.Event()
-
-    def withheld(reply: Reply) -> Reply:
-        seen_all.wait(WITHIN)
-        return reply
-
-    proxy.rule("PUT", CONTENT, times=len(PROVIDERS), change=withheld)
-    pool.cli("image-build", "web")
-
-    def all_on_their_way(records: Snapshot) -> bool:
-        newest = _newest(records)
-        states = [each.state for each in _uploads(records, newest).values()]
-        return newest.id != before.id and states == [UploadState.UPLOADING] * len(PROVIDERS)
-
-    pool.wait(all_on_their_way, WITHIN)
-    seen_all.set()
+    _upload_all(pool, proxy, before).set()
     records = pool.wait(lambda records: _served(records, *PROVIDERS, other_than=before), WITHIN)
     images = {name: upload.image_id for name, upload in _uploads(records, _newest(records)).items()}
     assert len(set(images.values())) == len(PROVIDERS)
@@ -184,24 +167,8 @@ def test_a_clean_stop_in_the_middle_of_an_upload_is_quick_and_costs_nothing(
 ) -> None:
     """A slow cloud is not waited for; the next start goes on without a pause, and no image is left over."""
     before = _newest(pool.wait(lambda records: _served(records, *PROVIDERS), WITHIN))
-    go_on = threading.Event()
-
-    def withheld(reply: Reply) -> Reply:
-        go_on.wait(WITHIN)
-        return reply
-
-    proxy.rule("PUT", CONTENT, times=len(PROVIDERS), change=withheld)
-    pool.cli("image-build", "web")
-    pool.wait(
-        lambda records: (
-            [each.state for each in _uploads(records, _newest(records)).values()] == [UploadState.UPLOADING] * 3
-        ),
-        WITHIN,
-    )
-    assert pool.daemon is not None
-    pool.daemon.terminate()
-    assert pool.daemon.wait(CLEAN) == 0
-    pool.look_away()
+    go_on = _upload_all(pool, proxy, before)
+    assert pool.stop(CLEAN) == 0
     go_on.set()
     pool.start()
     records = pool.wait(lambda records: _served(records, *PROVIDERS, other_than=before), WITHIN)
@@ -209,6 +176,21 @@ def test_a_clean_stop_in_the_middle_of_an_upload_is_quick_and_costs_nothing(
     images = {upload.image_id for upload in records.uploads.values()}
     marks = f"nodepool-{pool_id(pool)}"
     eventually(lambda: {each.id for each in members[0].image.images(tag=marks)} <= images, WITHIN)
+
+
+def _upload_all(pool: RealPool, proxy: FaultProxy, before: Build) -> threading.Event:
+    """Have a new build on its way to all providers; they answer when what is returned is set."""
+    go_on = threading.Event()
+    proxy.rule("PUT", CONTENT, times=len(PROVIDERS), change=withheld(go_on, WITHIN))
+    pool.cli("image-build", "web")
+
+    def all_on_their_way(records: Snapshot) -> bool:
+        newest = _newest(records)
+        states = [each.state for each in _uploads(records, newest).values()]
+        return newest.id != before.id and states == [UploadState.UPLOADING] * len(PROVIDERS)
+
+    pool.wait(all_on_their_way, WITHIN)
+    return go_on
 
 
 def _newest(records: Snapshot) -> Build:

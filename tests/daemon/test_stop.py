@@ -10,11 +10,9 @@ import pytest
 
 from nodepool_lite.model.image import BuildState
 from nodepool_lite.model.node import NodeState
-from tests.machine.pool import RealPool
+from tests.machine.pool import CLEAN, RealPool
 
 pytestmark = pytest.mark.machine
-CLEAN = 5.0
-"""Seconds in which a clean stop ends."""
 CONFIG = """\
 state-dir: {base}/state
 images-dir: {base}/images
@@ -56,7 +54,7 @@ def test_a_build_that_does_not_want_to_end_holds_up_no_stop(pool: RealPool, tmp_
     """It is ended, with all that belongs to it; the next builder makes it anew without a pause."""
     pool.wait(lambda records: any(each.state is BuildState.BUILDING for each in records.builds.values()), 30)
     pool.wait(lambda _records: (tmp_path / "building").exists(), 30)
-    _stop(pool)
+    assert pool.stop(CLEAN) == 0, pool.log.read_text()
     assert _children_that_live(tmp_path) == []
     (tmp_path / "slow").unlink()
     pool.start()
@@ -70,15 +68,8 @@ def test_a_zookeeper_that_does_not_answer_holds_up_no_stop(pool: RealPool) -> No
     pool.wait(lambda records: bool(records.members), 30)
     (server,) = (each for each in _children(pool.pid) if "org.apache.zookeeper" in _command(each))
     os.kill(server, signal.SIGSTOP)
-    _stop(pool)
+    assert pool.stop(CLEAN) == 0, pool.log.read_text()
     assert _command(server) == ""  # gone, or waiting for somebody to note that it is
-
-
-def _stop(pool: RealPool) -> None:
-    assert pool.daemon is not None
-    pool.daemon.terminate()
-    assert pool.daemon.wait(CLEAN) == 0, pool.log.read_text()
-    pool.look_away()
 
 
 def _children(pid: int) -> list[int]:

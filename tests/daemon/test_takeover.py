@@ -23,6 +23,7 @@ from nodepool_lite.store.zookeeper import ZooKeeperStore
 from tests.access.guest import Guest
 from tests.daemon.booting import BootingDriver
 from tests.daemon.hub import serving
+from tests.machine.pool import CLEAN
 from tests.store.waiting import until_seen
 
 pytestmark = pytest.mark.zookeeper
@@ -31,8 +32,6 @@ SESSION = 5.0
 """Seconds of silence after which these launchers count as dead."""
 PROMPT = 1.5
 """Seconds that count as at once, on a machine that is busy."""
-CLEAN = 5.0
-"""Seconds in which a clean stop ends."""
 FOR_EVER = 1e6
 PATIENCE = 60.0
 LEADS = "provider/local"

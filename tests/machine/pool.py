@@ -25,6 +25,10 @@ BOOT = 420.0
 """Seconds in which a machine must have booted under emulation, with all that belongs to it."""
 
 
+CLEAN = 5.0
+"""Seconds in which a clean stop ends."""
+
+
 class RealPool:
     """One configuration file, its daemon (started and killed as the test likes) and a watching client.
 
@@ -73,13 +77,15 @@ class RealPool:
         self.daemon.wait()
         self.look_away()
 
-    def stop(self) -> None:
-        """End the daemon cleanly; the machines go on."""
+    def stop(self, within: float = 30.0) -> int | None:
+        """End the daemon cleanly within so many seconds, and return its exit status; the machines go on."""
         self.look_away()
-        if self.daemon is not None:
-            self.daemon.terminate()
-            self.daemon.wait(30)
+        if self.daemon is None:
+            return None
+        self.daemon.terminate()
+        status = self.daemon.wait(within)
         self.daemon = None
+        return status
 
     def close(self) -> None:
         """End everything, whatever became of the daemon."""
