@@ -1,6 +1,6 @@
 """What the driver makes of each way in which a cloud, or the way to it, can fail."""
 
-from itertools import pairwise
+import time
 from typing import Any
 
 import pytest
@@ -170,6 +170,7 @@ def test_a_call_ends_in_time_when_the_cloud_does_not_answer(door: Door) -> None:
 def test_the_rate_is_kept(door: Door) -> None:
     """Calls begin so far apart, whoever makes them; measured where they arrive."""
     driver = door.driver(rate=0.4)
+    began = time.monotonic()
     driver.list_servers()
     driver.quota()
     driver.problems()
@@ -177,8 +178,8 @@ def test_the_rate_is_kept(door: Door) -> None:
         driver.create_server(door.spec(number))
     made = sorted(each.at for each in door.proxy.calls if each.service != "identity")
     assert len(made) > 6
-    assert made[-1] - made[0] > 0.4 * (len(made) - 1) - 0.2
-    assert min(later - earlier for earlier, later in pairwise(made)) > 0.2  # a log-in may delay one of two
+    # However long each was on its way, none can arrive before its turn.
+    assert all(at - began >= 0.4 * turn for turn, at in enumerate(made))
     assert driver.poll_interval >= 1.6
 
 
