@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.simulation.universe import BrokenPromiseError, Universe
 
-LIFE = 150.0
+LIFE = 100.0
 """Seconds, of the simulation's time, for which trouble lasts."""
 
 

@@ -27,7 +27,7 @@ from tests.simulation.weather import Weather
 from tests.simulation.witness import Witness
 from tests.simulation.workshop import had_before
 
-CALM = 40.0
+CALM = 30.0
 """Seconds for which all must be well in the end."""
 LOADED = 30.0
 """Seconds after which every process has loaded a new configuration."""
@@ -111,6 +111,7 @@ class Universe:
         self.story.tell("*", "trouble is over")
         self._fate.alive = False
         self.weather.clear_up()
+        self.insides.hurry()
         for cloud in self.all_clouds:
             cloud.away = False
             cloud.options = cloud.options.but(max_servers=None)

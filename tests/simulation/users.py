@@ -44,7 +44,7 @@ class User(Caller):
             label=label,
             owner=self.name,
             count=count,
-            lifetime=self._random.choice([20.0, 100.0]),
+            lifetime=self._random.choice([20.0, 60.0]),
             wait=self._random.choice(waits if label == BAD or count > 1 else [*waits, None]),
             lease_id=self.name.replace("user", "lease"),
         )
@@ -86,7 +86,7 @@ class User(Caller):
         match self._random.randrange(6):
             case 0:
                 self.tell("extends", lease=lease.id)
-                leases.extend(self.store, self._config, lease.id, 60.0, who=self.name, now=now)
+                leases.extend(self.store, self._config, lease.id, 30.0, who=self.name, now=now)
             case 1:
                 self.tell("holds", node=node)
                 nodes.hold(
