@@ -136,6 +136,7 @@ def test_the_second_project_is_small(cloud: Cloud) -> None:
 
 
 @pytest.mark.aside
+@pytest.mark.proof
 def test_a_true_machine_boots_and_lets_its_owner_in_over_ssh(
     make: Make, floating_ip: Callable[[Server], str], debian: Debian
 ) -> None:
