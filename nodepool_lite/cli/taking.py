@@ -34,5 +34,7 @@ def read_public_key(path: Path) -> str:
     """Return what the file of a public key holds; raises NodepoolError."""
     try:
         return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NodepoolError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise NodepoolError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise NodepoolError(f"{path}: this is no public key; give the file whose name ends in .pub") from None

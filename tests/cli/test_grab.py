@@ -111,8 +111,17 @@ def test_a_key_file_that_is_not_there(desk: Desk) -> None:
     desk.store.create(make_node(1))
     result = desk.run("grab", "debian-12", "--public-key", "/nowhere/id.pub")
     assert result.exit_code == 1
-    assert "/nowhere/id.pub" in result.stderr
+    assert "/nowhere/id.pub: cannot be read (No such file or directory)" in result.stderr
     assert not desk.store.snapshot().leases
+
+
+def test_a_key_file_that_is_no_text(desk: Desk, tmp_path: Path) -> None:
+    """A private key of another kind, or anything else: it is told which file is meant."""
+    key = tmp_path / "id.der"
+    key.write_bytes(b"\x30\x82\xff")
+    result = desk.run("grab", "debian-12", "--public-key", str(key))
+    assert result.exit_code == 1
+    assert "id.der: this is no public key; give the file whose name ends in .pub" in result.stderr
 
 
 def test_extending_tells_the_new_end(desk: Desk) -> None:

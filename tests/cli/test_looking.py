@@ -225,7 +225,10 @@ def test_checking_a_configuration(desk: Desk, tmp_path: Path) -> None:
     """Every problem with its place on stdout, the verdict on stderr."""
     good = desk.run("config", "check")
     assert good.exit_code == 0
-    assert "can be used" in good.stderr
+    assert good.stderr.endswith("can be used\n")
+    nothing = tmp_path / "nothing.yaml"
+    nothing.write_text("pool-name: mine\n")
+    assert "has neither labels nor diskimages" in desk.run("config", "check", str(nothing)).stderr
     bad = tmp_path / "bad.yaml"
     bad.write_text("lables: []\n")
     result = desk.run("config", "check", str(bad))

@@ -59,7 +59,8 @@ def check(app: App, file: Path | None, *, live: bool) -> int:
     if problems:
         note(f"{path}: not everything that it names can be used at the moment, see above")
         return BAD
-    note(f"{path} can be used")
+    empty = not loaded.config.labels and not loaded.config.diskimages
+    note(f"{path} can be used{', but has neither labels nor diskimages: nothing would be made' if empty else ''}")
     return 0
 
 
