@@ -6,7 +6,8 @@ A daemon on simulated servers keeps nodes ready; each client is a process with a
 through the same service as `nodepool-lite grab` does. Every node is released again, and the
 daemon makes another one. Times are from asking until the lease is active, without the start of a process or of a
 connection. The table has a row for one client alone, for all of them at an easy and at a brisk pace, and for all at the
-same instant.
+same instant; and one for as many processes that do some arithmetic in place of each grab, at the easy pace: what the
+machine itself makes of a few milliseconds of work. A figure below that says nothing about grabs.
 """
 
 import argparse
@@ -38,6 +39,8 @@ PATIENCE = 60.0
 FRESH = multiprocessing.get_context("spawn")
 """Clients begin as processes of their own do, with nothing of this one's threads and connections."""
 LABEL = "fake"
+PLAIN = 0.0025
+"""Seconds of arithmetic: what a grab takes of a processor in its own process."""
 Answers: TypeAlias = "multiprocessing.SimpleQueue[list[float] | str]"
 """What each process has to say: how many seconds each grab took, or what went wrong."""
 
@@ -65,6 +68,11 @@ def _rows(place: tuple[Path, str], options: argparse.Namespace) -> Iterator[Sequ
     many = f"{options.clients} clients"
     yield _row("one client", _measure(place, 1, options.grabs // 5, every=0.05), "")
     yield _row(f"{many}, each every 5 s", _measure(place, options.clients, options.grabs, every=5.0), "10 ms")
+    yield _row(
+        f"{options.clients} processes, {PLAIN * 1000:g} ms of arithmetic instead",
+        _measure(place, options.clients, options.grabs, every=5.0, rounds=_rounds()),
+        "",
+    )
     yield _row(f"{many}, each every second", _measure(place, options.clients, options.grabs, every=1.0), "")
     yield _row(f"{many}, all at the same instant", _measure(place, options.clients, options.clients, every=0.0), "")
 
@@ -72,15 +80,19 @@ def _rows(place: tuple[Path, str], options: argparse.Namespace) -> Iterator[Sequ
 def _row(what: str, seconds: Sequence[float], goal: str) -> Sequence[str]:
     ordered = sorted(seconds)
     figures = (statistics.median(ordered), ordered[int(len(ordered) * 0.99)], ordered[-1])
-    return (f"{what} ({len(ordered)} grabs)", *(f"{1000 * each:.1f} ms" for each in figures), goal)
+    return (f"{what} ({len(ordered)} times)", *(f"{1000 * each:.1f} ms" for each in figures), goal)
 
 
-def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float) -> list[float]:
-    """Return what `grabs` grabs by so many clients took, each after a random pause of `every` seconds on average."""
+def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float, rounds: int = 0) -> list[float]:
+    """Return what `grabs` grabs by so many clients took, each after a random pause of `every` seconds on average.
+
+    With `rounds`, what so many rounds of arithmetic took in place of each.
+    """
     start = FRESH.Barrier(clients)
     answers: Answers = FRESH.SimpleQueue()
+    work = (_calculator, (rounds,)) if rounds else (_client, (place,))
     crowd = [
-        FRESH.Process(target=_client, args=(place, grabs // clients, every, start, answers)) for _ in range(clients)
+        FRESH.Process(target=work[0], args=(*work[1], grabs // clients, every, start, answers)) for _ in range(clients)
     ]
     for process in crowd:
         process.start()
@@ -110,6 +122,34 @@ def _client(place: tuple[Path, str], grabs: int, every: float, start: Barrier, a
         answers.put(f"a client failed: {error!r}")
     else:
         answers.put(took)
+
+
+def _calculator(rounds: int, times: int, every: float, start: Barrier, answers: Answers) -> None:
+    """Do arithmetic so often with such a pause; answer with what each time took."""
+    try:
+        start.wait(PATIENCE)
+    except BrokenBarrierError as error:
+        answers.put(f"a process failed: {error!r}")
+        return
+    took = []
+    for _ in range(times):
+        time.sleep(random.uniform(0, 2 * every))
+        took.append(_arithmetic(rounds))
+    answers.put(took)
+
+
+def _rounds() -> int:
+    """Return how many rounds of arithmetic take PLAIN seconds here at best."""
+    best = min(_arithmetic(10_000) for _ in range(20))
+    return int(10_000 * PLAIN / best)
+
+
+def _arithmetic(rounds: int) -> float:
+    """Return how many seconds so many rounds took."""
+    began, total = time.perf_counter(), 0
+    for number in range(rounds):
+        total += number * number
+    return time.perf_counter() - began
 
 
 def _warm(store: ZooKeeperStore, config: Config) -> tuple[float, Lease]:
