@@ -75,6 +75,7 @@ def test_the_node_can_be_logged_in_to_with_the_pools_own_key(pool: RealPool) -> 
     assert "login:" in pool.cli("logs", node.id, "--console")
 
 
+@pytest.mark.proof
 def test_a_node_that_was_shut_down_is_replaced(pool: RealPool, members: list[Connection]) -> None:
     """Step 5: the check finds a node that was shut down and makes a new one, which is pristine."""
     node = pool.wait_for_node(NodeState.READY)

@@ -36,7 +36,7 @@ class Misfortune:
             *[self._deafen] * 3,
             self._fill_cloud,
             self._take_cloud_away,
-            self._leave_alien,
+            *[self._leave_alien] * 2,
             *[self._leave_alien_image] * 2,
             *[self._lose_image] * 2,
         ]
