@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[2]
-LEFT_OUT = ("*.egg-info", "__pycache__", ".git", ".venv", ".nodepool-lite", "build", "dist", ".*_cache")
+from tests.packaging.test_wheel import CHECKOUT, IN_USE, LEFT_OUT
 
 pytestmark = [pytest.mark.machine, pytest.mark.proof]
 
@@ -51,7 +50,7 @@ class Newcomer:
 def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     """One whose pool is ended, whatever the test saw."""
     checkout = tmp_path / "checkout"
-    shutil.copytree(CHECKOUT, checkout, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    shutil.copytree(CHECKOUT, checkout, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT, *IN_USE))
     found = Newcomer(checkout)
     yield found
     found.types("--stop")

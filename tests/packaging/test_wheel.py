@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-LEFT_OUT = ("*.egg-info", "__pycache__", ".git", ".venv", ".nodepool-lite", "build", "dist", ".*_cache")
+LEFT_OUT = ("*.egg-info", "__pycache__", ".git", ".venv", ".nodepool-lite", "build", "dist")
+IN_USE = (".*_cache", ".hypothesis", ".coverage*", ".*.log")
+"""What tests beside this one may write or remove at any moment."""
 
 pytestmark = pytest.mark.machine
 
@@ -22,7 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel made from a source distribution of this checkout, as a release would be."""
     directory = tmp_path_factory.mktemp("wheel")
     source = directory / "source"
-    shutil.copytree(CHECKOUT, source, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    shutil.copytree(CHECKOUT, source, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT, *IN_USE))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     program = "from setuptools import build_meta; print(build_meta.build_sdist('dist'))"
     tools = directory / "tools"
