@@ -1,6 +1,8 @@
 """Programs that tests start."""
 
+import os
 import subprocess
+from pathlib import Path
 from types import TracebackType
 from typing import AnyStr
 
@@ -15,3 +17,17 @@ class Program(subprocess.Popen[AnyStr]):
         if kind is not None:
             self.kill()
         super().__exit__(kind, problem, trace)
+
+
+def naming(text: str) -> list[str]:
+    """Return the command lines of other processes in which that stands."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue  # it has just ended
+            if text in line:
+                found.append(line)
+    return found

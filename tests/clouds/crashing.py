@@ -20,6 +20,7 @@ from typing import Any
 
 from nodepool_lite.clouds.qemu import QemuDriver, process
 from nodepool_lite.model.errors import TryAgainLaterError
+from tests.program import naming
 
 from . import worlds
 
@@ -73,20 +74,6 @@ def clean_up(driver: QemuDriver, servers: Path) -> None:
         pause.wait(0.05)
 
 
-def machines(servers: Path) -> list[str]:
-    """Return the command lines of processes that name the servers' directory."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if f"{servers}/" in line:
-                found.append(line)
-    return found
-
-
 def main(directory: Path, what: str) -> None:
     """Try every line in turn, until a call comes to its end."""
     code = frozenset(str(_DRIVER / f"{name}.py") for name in _FILES[what])
@@ -104,7 +91,7 @@ def main(directory: Path, what: str) -> None:
             finished = do_and_die(call, count, code)
             found = [(each.node_id, each.attempt, each.state, each.fault) for each in driver.list_servers()]
             clean_up(driver, servers)
-            print(json.dumps({"count": count, "found": found, "left": machines(servers)}))  # noqa: T201 - its result
+            print(json.dumps({"count": count, "found": found, "left": naming(f"{servers}/")}))  # noqa: T201 - its result
 
 
 if __name__ == "__main__":

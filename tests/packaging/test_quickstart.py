@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.test_wheel import CHECKOUT, IN_USE, LEFT_OUT
+from tests.program import naming
 
 pytestmark = [pytest.mark.machine, pytest.mark.proof]
 
@@ -33,18 +34,6 @@ class Newcomer:
             check=False,
         )
 
-    def left_behind(self) -> list[str]:
-        """Return the command lines that still run and speak of the checkout."""
-        lines = []
-        for file in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue  # it has just ended
-            if str(self.checkout) in line:
-                lines.append(line)
-        return lines
-
 
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
@@ -66,4 +55,4 @@ def test_a_newcomer_gets_a_shell_on_a_pristine_machine_and_leaves_nothing_runnin
         assert "./quickstart --stop" in done.stdout
     done = newcomer.types("--stop")
     assert done.returncode == 0, done.stdout
-    assert newcomer.left_behind() == []
+    assert naming(str(newcomer.checkout)) == []
