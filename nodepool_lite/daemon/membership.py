@@ -30,7 +30,15 @@ class Membership:
     def announce(self, notice: str = "") -> None:
         """Make the record say what is so, and `notice`; costs nothing when it does already."""
         present = self._store.snapshot().members.get(self.id)
-        member = Member(
+        notice = "; ".join(each for each in (self._live.notice(), notice) if each)
+        if present is None or self._session != self._store.session:
+            self._replace(self._member(notice), present)
+            self._session = self._store.session
+        elif _says(present) != (self._live.digest, self._live.error, notice):
+            self._store.update(self._member(notice).but(version=present.version, order=present.order))
+
+    def _member(self, notice: str) -> Member:
+        return Member(
             id=self.id,
             role=self._role,
             host=self._host,
@@ -40,13 +48,8 @@ class Membership:
             config_file=str(self._live.file.path),
             config_digest=self._live.digest,
             config_error=self._live.error,
-            notice="; ".join(each for each in (self._live.notice(), notice) if each),
+            notice=notice,
         )
-        if present is None or self._session != self._store.session:
-            self._replace(member, present)
-            self._session = self._store.session
-        elif _says(present) != _says(member):
-            self._store.update(member.but(version=present.version, order=present.order))
 
     def _replace(self, member: Member, present: Member | None) -> None:
         """Make the record belong to the present session: one of an old session would vanish with that."""

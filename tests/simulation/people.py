@@ -51,7 +51,7 @@ class Operator(Caller):
         if known:
             node = self._random.choice(known)
             self.tell("holds", node=node)
-            seconds = self._random.choice([None, 100.0])
+            seconds = self._random.choice([None, 40.0])
             now = self.schedule.now()
             nodes.hold(self.store, self._config, node, reason="odd", who=self.name, now=now, seconds=seconds)
 

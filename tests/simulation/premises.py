@@ -65,7 +65,7 @@ class Premises:
             cleanup_interval=120.0,
             failed_retention=60.0,
             lease_retention=60.0,
-            max_hold_age=100.0,
+            max_hold_age=40.0,
         )
 
     def _provider(self, door: Door, labels: tuple[Label, ...]) -> Provider:

@@ -31,6 +31,10 @@ CALM = 30.0
 """Seconds for which all must be well in the end."""
 LOADED = 30.0
 """Seconds after which every process has loaded a new configuration."""
+HURRIED = 0.2
+"""Share of the time they may else take that people, builds and uploads take once trouble is over."""
+UNHURRIED = 0.5
+"""Seconds within which a process that was woken makes its pass from then on: more passes would show the same."""
 PATIENCE = 1200.0
 """Seconds after which it must be: a back-off has grown meanwhile, and then a node is made from nothing."""
 
@@ -66,6 +70,8 @@ class Universe:
         """From when on nothing goes wrong any more, and everybody has heard how the pool is to be."""
         self.tempo = random.choice([0.02, 0.2, 0.5])
         """Seconds within which a process that was woken makes its pass."""
+        self.pace = 1.0
+        """How long people, builds and uploads take, as a share of the longest."""
         self.threads = random.choice([1, 3, 16])
         self.clients: list[Caller] = []
         self.witness = Witness(self)
@@ -112,9 +118,10 @@ class Universe:
         self._fate.alive = False
         self.weather.clear_up()
         self.insides.hurry()
+        self.pace, self.tempo = HURRIED, UNHURRIED
         for cloud in self.all_clouds:
             cloud.away = False
-            cloud.options = cloud.options.but(max_servers=None)
+            cloud.options = cloud.options.but(max_servers=None, poll_interval=5)
         for host in self.hosts:
             host.down = False
             for process in host.processes:

@@ -74,7 +74,7 @@ class User(Caller):
 
     def _work(self, lease: Lease) -> None:
         for _ in range(self._random.randrange(4)):
-            self.schedule.pause(self.draw() * 40.0)
+            self.schedule.pause(self.draw() * 40.0 * self.universe.pace)
             try:
                 self._do_something(lease)
             except StoreUnavailableError as error:

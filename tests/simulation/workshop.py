@@ -24,7 +24,7 @@ LONGEST = 30.0
 def build(process: "Process", recipe: Recipe, on_phase: Callable[[str], None]) -> tuple[ImageFile, ...]:
     """Build it, as long as the process lives and is not told to stop."""
     for phase in PHASES:
-        process.point(process.draw() * LONGEST)
+        process.point(process.draw() * LONGEST * process.universe.pace)
         if process.ctx.stop.is_set():
             raise BuildStoppedError("the builder stops")
         on_phase(phase)

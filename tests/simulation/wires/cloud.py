@@ -44,7 +44,7 @@ class CloudWire:
 
         def slowly(percent: int) -> None:
             for share in (20, 60, 100):
-                self._caller.point(self._caller.draw() * 10)
+                self._caller.point(self._caller.draw() * 10 * self._caller.universe.pace)
                 progress(min(percent, share))
 
         bad = BadRequestError("400: the file is no image")
