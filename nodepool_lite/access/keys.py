@@ -174,8 +174,10 @@ def _read(path: Path) -> KeyPair:
         pair = read_private_key(path.read_text())
     except FileNotFoundError:
         raise
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"{path}: cannot be read ({error}); run as the pool's user, or with sudo") from None
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be read ({error.strerror}); run as the pool's user, or with sudo") from None
+    except UnicodeDecodeError:
+        raise KeyFileError(f"{path}: not a private SSH key: it is no text") from None
     except KeyFileError as error:
         raise KeyFileError(f"{path}: {error}") from None
     return KeyPair(pair.private_openssh, pair.public, path)
@@ -193,5 +195,5 @@ def _read_or_make(path: Path, comment: str) -> KeyPair:
         made = _read(path)
         publish(path.with_name(path.name + ".pub"), f"{made.public} {comment}\n".encode(), 0o644, replace=False)
     except OSError as error:
-        raise KeyFileError(f"{path}: cannot be made ({error}); run as the pool's user, or with sudo") from None
+        raise KeyFileError(f"{path}: cannot be made ({error.strerror}); run as the pool's user, or with sudo") from None
     return made

@@ -85,13 +85,13 @@ def test_a_key_with_a_passphrase_is_refused(tmp_path: Path, form: tuple[str, ...
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "hello", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", HOST_KEY.public],
-    ids=["empty", "text", "damaged", "public"],
+    "content",
+    [b"", b"hello", b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", HOST_KEY.public.encode(), b"\x80\xff"],
+    ids=["empty", "text", "damaged", "public", "no text"],
 )
-def test_what_is_no_private_key_is_told(tmp_path: Path, text: str) -> None:
+def test_what_is_no_private_key_is_told(tmp_path: Path, content: bytes) -> None:
     """The error names the file."""
-    (tmp_path / "id").write_text(text)
+    (tmp_path / "id").write_bytes(content)
     with pytest.raises(KeyFileError, match=r"/id: not a private SSH key"):
         pool_key(Config(state_dir=tmp_path, private_key=tmp_path / "id"))
 
@@ -110,7 +110,7 @@ def test_images_take_the_public_half_from_a_file_that_follows_the_key(tmp_path: 
 def test_a_state_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """The error says what to do instead of showing a traceback."""
     (tmp_path / "ssh").write_text("a file where a directory should be")
-    with pytest.raises(KeyFileError, match="id_ed25519"):
+    with pytest.raises(KeyFileError, match=r"id_ed25519: cannot be read \(Not a directory\); run as"):
         pool_key(Config(state_dir=tmp_path))
 
 
