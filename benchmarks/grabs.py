@@ -16,8 +16,9 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from threading import BrokenBarrierError
@@ -43,6 +44,8 @@ PLAIN = 0.0025
 """Seconds of arithmetic: what a grab takes of a processor in its own process."""
 Answers: TypeAlias = "multiprocessing.SimpleQueue[list[float] | str]"
 """What each process has to say: how many seconds each grab took, or what went wrong."""
+Work: TypeAlias = Callable[[], AbstractContextManager[Callable[[], float]]]
+"""What is measured again and again: made ready, done, and cleared away."""
 
 
 def main() -> None:
@@ -90,10 +93,8 @@ def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float, ro
     """
     start = FRESH.Barrier(clients)
     answers: Answers = FRESH.SimpleQueue()
-    work = (_calculator, (rounds,)) if rounds else (_client, (place,))
-    crowd = [
-        FRESH.Process(target=work[0], args=(*work[1], grabs // clients, every, start, answers)) for _ in range(clients)
-    ]
+    work = partial(_calculating, rounds) if rounds else partial(_grabbing, place)
+    crowd = [FRESH.Process(target=_time, args=(work, grabs // clients, every, start, answers)) for _ in range(clients)]
     for process in crowd:
         process.start()
     found = [answers.get() for _ in crowd]
@@ -105,37 +106,40 @@ def _measure(place: tuple[Path, str], clients: int, grabs: int, every: float, ro
     return [seconds for each in found for seconds in each if isinstance(seconds, float)]
 
 
-def _client(place: tuple[Path, str], grabs: int, every: float, start: Barrier, answers: Answers) -> None:
-    """Grab so often with such a pause; answer with what each took, or why there was none."""
-    path, hosts = place
-    config = load_or_raise(path, {})
+def _time(work: Work, times: int, every: float, start: Barrier, answers: Answers) -> None:
+    """Do it so often with such a pause; answer with what each time took, or why there was none."""
     took = []
     try:
-        with closing(ZooKeeperStore.connect(hosts, watch=False)) as store:
+        with work() as once:
             start.wait(PATIENCE)
-            for _ in range(grabs):
+            for _ in range(times):
                 time.sleep(random.uniform(0, 2 * every))
-                seconds, lease = _warm(store, config)
-                took.append(seconds)
-                release(store, lease.id, "benchmark", time.time())
+                took.append(once())
     except (NodepoolError, BrokenBarrierError) as error:
-        answers.put(f"a client failed: {error!r}")
+        answers.put(f"a process failed: {error!r}")
     else:
         answers.put(took)
 
 
-def _calculator(rounds: int, times: int, every: float, start: Barrier, answers: Answers) -> None:
-    """Do arithmetic so often with such a pause; answer with what each time took."""
-    try:
-        start.wait(PATIENCE)
-    except BrokenBarrierError as error:
-        answers.put(f"a process failed: {error!r}")
-        return
-    took = []
-    for _ in range(times):
-        time.sleep(random.uniform(0, 2 * every))
-        took.append(_arithmetic(rounds))
-    answers.put(took)
+@contextmanager
+def _grabbing(place: tuple[Path, str]) -> Iterator[Callable[[], float]]:
+    """Yield what takes a node, tells how long that took, and gives it back."""
+    path, hosts = place
+    config = load_or_raise(path, {})
+    with closing(ZooKeeperStore.connect(hosts, watch=False)) as store:
+
+        def once() -> float:
+            seconds, lease = _warm(store, config)
+            release(store, lease.id, "benchmark", time.time())
+            return seconds
+
+        yield once
+
+
+@contextmanager
+def _calculating(rounds: int) -> Iterator[Callable[[], float]]:
+    """Yield what does so many rounds of arithmetic and tells how long that took."""
+    yield lambda: _arithmetic(rounds)
 
 
 def _rounds() -> int:
