@@ -27,9 +27,18 @@ umask 022
 { @SETTINGS@
 } > @DROPIN@
 if ! takes; then rm -f @DROPIN@; echo 'its sshd does not take settings from @FOLDER@'; exit 0; fi
-if systemctl reload ssh 2> /dev/null || systemctl reload sshd 2> /dev/null ||
-  kill -HUP "$(cat /run/sshd.pid 2> /dev/null)" 2> /dev/null
-then echo reloaded; else echo 'its sshd could not be told to read its new settings'; fi
+# sshd writes its process id once it listens again, and answers nobody before. It writes none where systemd listens.
+pid=$(cat /run/sshd.pid 2> /dev/null)
+rm -f /run/sshd.pid
+if systemctl reload ssh 2> /dev/null || systemctl reload sshd 2> /dev/null || kill -HUP "$pid" 2> /dev/null
+then
+  tries=0
+  while [ -n "$pid" ] && [ ! -s /run/sshd.pid ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+  echo reloaded
+else
+  [ -z "$pid" ] || echo "$pid" > /run/sshd.pid
+  echo 'its sshd could not be told to read its new settings'
+fi
 """
 
 

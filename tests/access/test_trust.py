@@ -1,5 +1,6 @@
 """Certificates at a real sshd: for the right node, until their end, whatever the image was configured for."""
 
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -118,6 +119,19 @@ def test_an_sshd_that_is_not_configured_gets_a_drop_in(
     assert login(own_guest, "jenkins", NODE, time.time() + 3600).stdout == "jenkins\n"
     assert login(own_guest, "jenkins", "0000000043", time.time() + 3600).returncode == 255
     assert "was configured" in install_trust(session, CA.public, NODE).note
+
+
+def test_an_sshd_that_was_told_to_reload_answers_when_trust_is_there(
+    own_guest: Guest, login: Login, session_of: Callable[..., Session]
+) -> None:
+    """It begins anew, which may take a while, and nobody answers meanwhile; who has a certificate is let in at once."""
+    session = session_of(own_guest)
+    own_guest.do("cp /usr/sbin/sshd /opt/sshd")
+    own_guest.do("printf '#!/bin/sh\\nsleep 1\\nexec /opt/sshd \"$@\"\\n' > /opt/slow; chmod +x /opt/slow")
+    own_guest.do("mount --bind /opt/slow /usr/sbin/sshd")
+    assert install_trust(session, CA.public, NODE).works
+    socket.create_connection(("127.0.0.1", own_guest.port), 5).close()
+    assert login(own_guest, "jenkins", NODE, time.time() + 3600).stdout == "jenkins\n"
 
 
 def test_root_needs_no_sudo(own_guest: Guest, login: Login, session_of: Callable[..., Session]) -> None:
