@@ -69,10 +69,14 @@ class Watch:
             return self._inventory.get(server_id)
 
     def found(self, server_id: str) -> Row | None:
-        """Ask the cloud for one server, whosever it is; None when there is none. Raises CloudError."""
+        """Ask the cloud for one server, whosever it is; None when there is none. Raises CloudError.
+
+        Nova notes a server as deleted before it hides it: one that is shown so is none any more.
+        """
         what, path = "look at a server", f"/servers/{server_id}"
         reply = self._api.call(what, "compute", "GET", path, also=frozenset({404}), first=True)
-        return None if reply.status == 404 else Row.of(reply.body["server"])  # noqa: PLR2004 - RFC 9110
+        row = None if reply.status == 404 else Row.of(reply.body["server"])  # noqa: PLR2004 - RFC 9110
+        return None if row is None or row.status == "DELETED" else row
 
     def created(self, row: Row) -> None:
         """Take in a server whose creation was answered just now."""
@@ -157,7 +161,7 @@ class Watch:
         """Look at a server that a list lacks: only a plain "there is none" makes it gone."""
         row = self.found(server_id)
         with self._lock:
-            if row is None or row.status == "DELETED":
+            if row is None:
                 self._inventory.gone(server_id)
             else:
                 self._inventory.saw(row)

@@ -9,7 +9,7 @@ from nodepool_lite.clouds.driver import ServerState
 from nodepool_lite.clouds.openstack.glances import LOOK_EVERY
 from nodepool_lite.model.clock import SystemClock
 from nodepool_lite.model.errors import BadRequestError, CapacityError, GoneError
-from tests.cloud.proxy import refusal
+from tests.cloud.proxy import Reply, refusal
 from tests.cloud.way import is_list
 from tests.clouds.openstack.conftest import Door, active, gone, listed
 
@@ -188,6 +188,21 @@ def test_the_quota_is_known_and_kept_by_the_cloud(door: Door) -> None:
     with pytest.raises(CapacityError, match="Quota exceeded"):
         driver.create_server(door.spec(9))
     assert driver.quota().servers_used == 3
+
+
+def test_a_server_that_is_shown_for_a_moment_after_its_end_is_not_ended_again(door: Door) -> None:
+    """Nova notes a server as deleted before it hides it."""
+    driver = door.driver()
+    server_id = driver.create_server(door.spec())
+    active(driver, server_id)
+    seen = door.proxy.rule("GET", f"servers/{server_id}", change=_deleted)
+    door.driver().delete_server(server_id)
+    assert seen.seen
+    assert not door.proxy.made("DELETE", server_id)
+
+
+def _deleted(reply: Reply) -> Reply:
+    return Reply(reply.status, reply.headers, reply.body.replace(b'"status": "ACTIVE"', b'"status": "DELETED"'))
 
 
 def test_a_server_that_does_not_exist_has_no_console(door: Door) -> None:
