@@ -11,8 +11,8 @@ import pytest
 from tests.cloud.conftest import Cloud
 from tests.cloud.stack.enclosure import Enclosure
 from tests.cloud.stack.place import Place
-from tests.clouds.openstack.conftest import eventually
 from tests.program import Program
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.aside]
 ROOT = Path(__file__).parents[2]

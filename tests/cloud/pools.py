@@ -9,8 +9,9 @@ import pytest
 from openstack.connection import Connection
 
 from nodepool_lite.actions.teardown import pool_id_file
-from tests.clouds.openstack.conftest import Door, clean, door, eventually, members
+from tests.clouds.openstack.conftest import Door, clean, door, members
 from tests.machine.pool import RealPool
+from tests.waiting import eventually
 
 __all__ = ["FakePool", "door", "members", "pool_id", "running", "servers_of", "start"]
 

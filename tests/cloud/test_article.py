@@ -11,9 +11,10 @@ from openstack.connection import Connection
 from nodepool_lite.model.node import NodeState
 from tests.cloud.conftest import Cloud
 from tests.cloud.pools import pool_id, running, servers_of
-from tests.clouds.openstack.conftest import eventually, members
+from tests.clouds.openstack.conftest import members
 from tests.machine import article
 from tests.machine.pool import RealPool
+from tests.waiting import eventually
 
 __all__ = ["members"]
 

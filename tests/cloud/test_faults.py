@@ -13,7 +13,8 @@ from nodepool_lite.model.node import Node, NodeState
 from nodepool_lite.store.base import Snapshot
 from tests.cloud.pools import PATIENCE, FakePool, door, members, start
 from tests.cloud.proxy import Call, FaultProxy, Rule, refusal, truncated, withheld
-from tests.clouds.openstack.conftest import Door, eventually
+from tests.clouds.openstack.conftest import Door
+from tests.waiting import eventually
 
 __all__ = ["door", "members", "start"]
 

@@ -17,8 +17,9 @@ from tests.cloud.conftest import Cloud
 from tests.cloud.pools import pool_id, running
 from tests.cloud.proxy import FaultProxy, refusal, withheld
 from tests.cloud.way import UPSTREAMS
-from tests.clouds.openstack.conftest import Door, eventually, members
+from tests.clouds.openstack.conftest import Door, members
 from tests.machine.pool import CLEAN, RealPool
+from tests.waiting import eventually
 
 __all__ = ["members"]
 

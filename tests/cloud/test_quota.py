@@ -12,7 +12,8 @@ from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
 from tests.cloud.pools import PATIENCE, FakePool, door, members, start
 from tests.cloud.proxy import Call
-from tests.clouds.openstack.conftest import Door, eventually
+from tests.clouds.openstack.conftest import Door
+from tests.waiting import eventually
 
 __all__ = ["door", "members", "start"]
 

@@ -16,7 +16,8 @@ from nodepool_lite.store.base import Snapshot
 from tests.cloud.conftest import Cloud
 from tests.cloud.pools import FAKES, PATIENCE, FakePool, door, members, pool_id, start
 from tests.cloud.proxy import refusal
-from tests.clouds.openstack.conftest import Door, eventually
+from tests.clouds.openstack.conftest import Door
+from tests.waiting import eventually
 
 __all__ = ["door", "members", "start"]
 

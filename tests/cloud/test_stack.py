@@ -15,7 +15,7 @@ from openstack.exceptions import ForbiddenException, ResourceFailure
 
 from tests.cloud.conftest import Cloud, Debian
 from tests.cloud.stack.place import GLANCE, url
-from tests.clouds.openstack.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.cloud,

@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,21 +14,12 @@ import pytest
 from nodepool_lite.clouds.driver import ServerState
 from nodepool_lite.clouds.qemu import QemuDriver, console, locks, ports, process, qmp
 from nodepool_lite.model.errors import BadRequestError, CapacityError
+from tests.waiting import eventually
 
 from . import guests
 from .worlds import PROVIDER, World, spec
 
 pytestmark = pytest.mark.machine
-
-
-def eventually(truth: Callable[[], bool], seconds: float = 20) -> None:
-    """Return as soon as `truth` holds; fail after `seconds`."""
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if truth():
-            return
-        pause.wait(0.02)
-    pytest.fail(f"still not true after {seconds} s")
 
 
 def boot(driver: QemuDriver, world: World, code: bytes, **fields: object) -> str:

@@ -6,7 +6,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +23,7 @@ from nodepool_lite.store.embedded import EmbeddedZooKeeper
 from nodepool_lite.store.open import hosts, open_store
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 from nodepool_lite.testing import make_node, make_upload
+from tests.waiting import eventually
 
 from .waiting import PATIENCE, until
 
@@ -75,14 +75,6 @@ def daemon(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with process:
         yield process
         process.kill()
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Return whether the condition comes to hold; for what other processes do without telling us."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def port_of(address: str) -> int:
@@ -254,7 +246,7 @@ def test_two_daemons_share_one_server_and_the_second_takes_over(new: New) -> Non
     assert first.pid
     assert second.pid is None
     first.stop()
-    assert eventually(lambda: second.pid is not None)
+    eventually(lambda: second.pid is not None)
     assert second.pid != first.pid
 
 
@@ -267,9 +259,9 @@ def test_the_server_dies_with_a_killed_daemon_and_the_next_one_goes_on(
     store = open_store(Config(state_dir=tmp_path), watch=False)
     node = store.create(make_node(1))
     daemon.kill()
-    assert eventually(lambda: ended(int(pid)))
+    eventually(lambda: ended(int(pid)))
     assert new().start() == address
-    assert eventually(lambda: store.connected)
+    eventually(lambda: store.connected)
     assert store.read().nodes == {node.id: node}
     store.close()
 
@@ -292,7 +284,7 @@ def test_a_left_over_server_is_replaced(new: New, tmp_path: Path) -> None:
     pid = server.pid
     assert pid
     orphan = _orphan(tmp_path, server)
-    assert eventually(lambda: is_held(Place(tmp_path).server_lock))
+    eventually(lambda: is_held(Place(tmp_path).server_lock))
     orphan.send_signal(signal.SIGSTOP)
     again = new()
     assert again.start() == address

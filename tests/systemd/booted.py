@@ -9,17 +9,16 @@ import os
 import subprocess
 import sys
 import sysconfig
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
-T = TypeVar("T")
+from tests.waiting import eventually
+
 CHECKOUT = Path(__file__).parents[2]
 STATE = "var/lib/nodepool-lite"
 LAUNCHER = "nodepool-lite-launcher.service"
 BUILDER = "nodepool-lite-builder.service"
-PATIENCE = 120.0
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _STAND_INS = ("test", "sysinit", "basic", "shutdown", "network-online", "time-sync")
@@ -162,15 +161,6 @@ class Booted:
             if Path(f"/proc/{child}/comm").read_text() == "systemd\n":
                 return int(child)
         return None
-
-
-def eventually(condition: Callable[[], T], patience: float = PATIENCE) -> T:
-    """Return what `condition` gives as soon as that is something; looks often, and fails after `patience` seconds."""
-    deadline = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come to be in time"
-        time.sleep(0.1)
-    return found
 
 
 def _own_cgroups(name: str) -> Iterator[Path]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.systemd.booted import BUILDER, LAUNCHER, STATE, Booted, eventually
+from tests.systemd.booted import BUILDER, LAUNCHER, STATE, Booted
+from tests.waiting import eventually
 
 SERVERS = f"{STATE}/qemu/local/servers"
 CONFIG = """

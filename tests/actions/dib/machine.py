@@ -12,7 +12,7 @@ from pathlib import Path
 from nodepool_lite.clouds.driver import ServerSpec
 from nodepool_lite.clouds.qemu import configdrive
 from nodepool_lite.clouds.qemu.records import ServerRecord
-from tests.actions.dib.workshop import wait_until
+from tests.waiting import eventually
 
 _PATIENCE = 300
 
@@ -72,7 +72,7 @@ def booted(directory: Path, image: Path, key: Path, name: str, ram: int = 512) -
     machine = Machine(directory, port, key)
     process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *_qemu(directory, port, ram)])
     try:
-        wait_until(machine.lets_in, _PATIENCE)
+        eventually(machine.lets_in, _PATIENCE)
         yield machine
     finally:
         process.kill()

@@ -9,7 +9,8 @@ import pytest
 
 from nodepool_lite.actions.dib import devices, locks
 from nodepool_lite.actions.dib.sweep import sweep
-from tests.actions.dib.workshop import Workshop, wait_until
+from tests.actions.dib.workshop import Workshop
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.machine
 
@@ -25,7 +26,7 @@ def test_a_build_ends_with_its_builder(workshop: Workshop, pause: str, number: s
         builder.send_signal(number)
         builder.wait(10)
 
-        wait_until(lambda: workshop.traces() == [], seconds=20)
+        eventually(lambda: workshop.traces() == [], within=20)
 
 
 @PAUSES
@@ -36,7 +37,7 @@ def test_what_a_killed_supervisor_leaves_is_swept(workshop: Workshop, pause: str
         os.kill(workshop.supervisor(), signal.SIGKILL)
         builder.kill()
         builder.wait(10)
-        wait_until(lambda: locks.is_dead(workshop.work_root / "tiny-0000000001"), seconds=20)
+        eventually(lambda: locks.is_dead(workshop.work_root / "tiny-0000000001"), within=20)
 
         said = sweep(workshop.work_root, workshop.images)
 

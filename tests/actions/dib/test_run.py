@@ -15,7 +15,8 @@ import pytest
 from nodepool_lite.actions.dib.log import CHECKSUMS
 from nodepool_lite.model.errors import BuildFailedError, BuildStoppedError, BuildTimeoutError
 from nodepool_lite.testing import FakeClock
-from tests.actions.dib.workshop import Workshop, named, pausing, wait_until
+from tests.actions.dib.workshop import Workshop, named, pausing
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.machine
 
@@ -71,7 +72,7 @@ def test_a_build_that_takes_too_long_is_ended(workshop: Workshop) -> None:
 
     def wait_for_the_pause(phase: str) -> None:
         if phase == "install.d/50-pause-install":
-            wait_until(lambda: pausing(recipe))
+            eventually(lambda: pausing(recipe))
             clock.advance(101)
 
     with pytest.raises(BuildTimeoutError, match=r"after 100 s .* install\.d/50-pause-install"):
@@ -87,7 +88,7 @@ def test_a_build_ends_when_it_is_told_to_stop(workshop: Workshop) -> None:
 
     with ThreadPoolExecutor() as threads:
         build = threads.submit(workshop.build, recipe, lambda _: None, stop)
-        wait_until(lambda: pausing(recipe))
+        eventually(lambda: pausing(recipe))
         assert any("loop device" in trace for trace in workshop.traces())
         stop.set()
         with pytest.raises(BuildStoppedError):
@@ -116,7 +117,7 @@ def test_a_killed_supervisor_fails_the_build(workshop: Workshop) -> None:
 
     with ThreadPoolExecutor() as threads:
         build = threads.submit(workshop.build, recipe)
-        wait_until(lambda: pausing(recipe))
+        eventually(lambda: pausing(recipe))
         os.kill(workshop.supervisor(), signal.SIGKILL)
         with pytest.raises(BuildFailedError, match=r"supervisor .* killed by signal 9"):
             build.result(timeout=30)

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from nodepool_lite.actions.dib.run import run_build
 from nodepool_lite.config.settings import Diskimage
 from nodepool_lite.model.clock import Clock, SystemClock
 from nodepool_lite.model.image import ImageFile
+from tests.waiting import eventually
 
 ELEMENTS = Path(__file__).parent / "elements"
 TINY = ("tiny-root", "block-device-mbr")
@@ -60,7 +60,7 @@ class Workshop:
         elements = recipe.diskimage.elements[len(TINY) :]
         process = subprocess.Popen([sys.executable, "-m", __name__, str(self.root), recipe.output.name, *elements])
         try:
-            wait_until(lambda: pausing(recipe))
+            eventually(lambda: pausing(recipe))
             yield process
         finally:
             process.kill()
@@ -98,14 +98,6 @@ def pausing(recipe: Recipe) -> bool:
 def named(recipe: Recipe, **variables: str) -> Recipe:
     """Return the recipe with further variables in its environment."""
     return replace(recipe, environment={**recipe.environment, **variables})
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Return as soon as `condition` holds; fails the test when that takes longer than `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.02)
 
 
 def _read(file: Path) -> bytes:

@@ -1,10 +1,9 @@
 """The OpenStack driver before a real cloud, with a proxy in between that breaks what a test says."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import openstack
 import pytest
@@ -18,10 +17,10 @@ from nodepool_lite.model.clock import Clock, SystemClock
 from tests.cloud.conftest import Cloud, cloud, member
 from tests.cloud.proxy import Call, FaultProxy
 from tests.cloud.way import UPSTREAMS, entry_through, is_list
+from tests.waiting import eventually
 
 __all__ = ["cloud", "member"]
 
-T = TypeVar("T")
 LABEL = "web"
 BOOTS_WITHIN = 120.0
 """Seconds: the cloud shares two cores with whatever else runs."""
@@ -144,16 +143,6 @@ def clean(connection: openstack.connection.Connection, pool_id: str) -> None:
             connection.network.delete_ip(address)
     for image in connection.image.images(tag=f"nodepool-{pool_id}"):
         connection.image.delete_image(image)
-
-
-def eventually(look: Callable[[], T | None], within: float) -> T:
-    """Return what `look` gives as soon as it is something."""
-    end = time.monotonic() + within
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"nothing came within {within} seconds")
 
 
 def listed(

@@ -8,7 +8,8 @@ import pytest
 
 from nodepool_lite.clouds.driver import ServerState
 from nodepool_lite.clouds.openstack import OpenStackDriver, ways
-from tests.clouds.openstack.conftest import BOOTS_WITHIN, Door, active, eventually, listed
+from tests.clouds.openstack.conftest import BOOTS_WITHIN, Door, active, listed
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 LIST = "servers/detail"
