@@ -201,8 +201,8 @@ class _Steps:
         primary = nodes.get(node.primary)
         if primary is None:
             return False
-        members = [primary, *(nodes[sub] for sub in primary.subnodes if sub in nodes)]
-        return all(member.address is not None for member in members)
+        members = (primary.id, *primary.subnodes)
+        return all(member in nodes and nodes[member].address is not None for member in members)
 
     def _failed(self, node: Node) -> Iterator[Action]:
         if node.asked is not None:

@@ -269,6 +269,12 @@ def test_a_set_is_prepared_sub_nodes_first(states: tuple[NodeState, NodeState, N
     assert {each.node for each in planned(make_view(*nodes, config=config), Prepare)} == preparing
 
 
+def test_a_set_of_which_a_member_is_forgotten_is_not_whole() -> None:
+    """It failed so long ago, and nobody led the planner meanwhile: a node is not told a set that lacks it."""
+    config, (primary, sub, _) = node_set(S.PREPARING, S.PREPARING, S.TESTING)
+    assert planned(make_view(primary, sub, config=config), Prepare) == []
+
+
 def test_a_primary_has_its_full_time_after_its_sub_nodes() -> None:
     """What it waited for them does not count."""
     config, nodes = node_set(S.PREPARING, S.READY, S.READY)
