@@ -44,7 +44,7 @@ def test_a_guest_runs_and_its_console_can_be_read(qemu_driver: QemuDriver, host:
     """What a guest says on its serial port is in the console log."""
     server_id = boot(qemu_driver, host, guests.HELLO)
 
-    eventually(lambda: qemu_driver.console_log(server_id) == "hello\n")
+    eventually(lambda: qemu_driver.console_log(server_id) == "hello\n", within=20)
     assert qemu_driver.list_servers()[0].state is ServerState.ACTIVE
 
 
@@ -56,7 +56,7 @@ def test_auto_picks_an_acceleration_that_runs_guests(host: World) -> None:
 
     server_id = boot(driver, host, guests.HELLO)
 
-    eventually(lambda: driver.console_log(server_id) == "hello\n")
+    eventually(lambda: driver.console_log(server_id) == "hello\n", within=20)
 
 
 def test_the_ssh_port_is_open_on_loopback_only(qemu_driver: QemuDriver, host: World) -> None:
@@ -74,7 +74,7 @@ def test_a_guest_that_powers_off_is_stopped_and_says_so(qemu_driver: QemuDriver,
     """A shut-down machine is STOPPED, its disk and console are kept until it is deleted."""
     server_id = boot(qemu_driver, host, guests.POWERING_OFF)
 
-    eventually(lambda: qemu_driver.list_servers()[0].state is ServerState.STOPPED)
+    eventually(lambda: qemu_driver.list_servers()[0].state is ServerState.STOPPED, within=20)
 
     assert "guest shut down" in qemu_driver.list_servers()[0].fault
     assert qemu_driver.console_log(server_id) == "bye\n"
@@ -93,14 +93,14 @@ def test_a_terminated_machine_repeats_the_last_words_of_qemu(qemu_driver: QemuDr
     server_id = boot(qemu_driver, host, guests.HELLO)
     os.kill(process.pid(home(host) / server_id) or 0, signal.SIGTERM)
 
-    eventually(lambda: qemu_driver.list_servers()[0].state is ServerState.STOPPED)
+    eventually(lambda: qemu_driver.list_servers()[0].state is ServerState.STOPPED, within=20)
     assert f"from pid {os.getpid()}" in qemu_driver.list_servers()[0].fault
 
 
 def test_a_guest_writes_to_its_own_disk_only(qemu_driver: QemuDriver, host: World) -> None:
     """The next machine of the same image is pristine."""
     server_id = boot(qemu_driver, host, guests.SCRIBBLING)
-    eventually(lambda: qemu_driver.console_log(server_id) == "written\n")
+    eventually(lambda: qemu_driver.console_log(server_id) == "written\n", within=20)
     process.kill(home(host) / server_id)
 
     sectors = guests.disk(guests.SCRIBBLING)[:512]
@@ -234,13 +234,13 @@ def test_a_guest_that_babbles_does_not_fill_the_disk(
     server_id = boot(qemu_driver, host, guests.BABBLING)
     log = home(host) / server_id / "console.log"
 
-    eventually(lambda: log.stat().st_size > 2000)
+    eventually(lambda: log.stat().st_size > 2000, within=20)
     tell(home(host) / server_id, "stop")
     qemu_driver.list_servers()
 
     assert log.read_bytes() == b"x" * 256
     tell(home(host) / server_id, "cont")
-    eventually(lambda: log.stat().st_size > 256)
+    eventually(lambda: log.stat().st_size > 256, within=20)
     assert set(qemu_driver.console_log(server_id)) == {"x"}
 
 

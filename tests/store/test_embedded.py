@@ -246,7 +246,7 @@ def test_two_daemons_share_one_server_and_the_second_takes_over(new: New) -> Non
     assert first.pid
     assert second.pid is None
     first.stop()
-    eventually(lambda: second.pid is not None)
+    assert eventually(lambda: second.pid is not None, PATIENCE)
     assert second.pid != first.pid
 
 
@@ -259,9 +259,9 @@ def test_the_server_dies_with_a_killed_daemon_and_the_next_one_goes_on(
     store = open_store(Config(state_dir=tmp_path), watch=False)
     node = store.create(make_node(1))
     daemon.kill()
-    eventually(lambda: ended(int(pid)))
+    assert eventually(lambda: ended(int(pid)), PATIENCE)
     assert new().start() == address
-    eventually(lambda: store.connected)
+    assert eventually(lambda: store.connected, PATIENCE)
     assert store.read().nodes == {node.id: node}
     store.close()
 
@@ -284,7 +284,7 @@ def test_a_left_over_server_is_replaced(new: New, tmp_path: Path) -> None:
     pid = server.pid
     assert pid
     orphan = _orphan(tmp_path, server)
-    eventually(lambda: is_held(Place(tmp_path).server_lock))
+    assert eventually(lambda: is_held(Place(tmp_path).server_lock), PATIENCE)
     orphan.send_signal(signal.SIGSTOP)
     again = new()
     assert again.start() == address

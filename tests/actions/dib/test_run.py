@@ -72,7 +72,7 @@ def test_a_build_that_takes_too_long_is_ended(workshop: Workshop) -> None:
 
     def wait_for_the_pause(phase: str) -> None:
         if phase == "install.d/50-pause-install":
-            eventually(lambda: pausing(recipe))
+            eventually(lambda: pausing(recipe), within=60)
             clock.advance(101)
 
     with pytest.raises(BuildTimeoutError, match=r"after 100 s .* install\.d/50-pause-install"):
@@ -88,7 +88,7 @@ def test_a_build_ends_when_it_is_told_to_stop(workshop: Workshop) -> None:
 
     with ThreadPoolExecutor() as threads:
         build = threads.submit(workshop.build, recipe, lambda _: None, stop)
-        eventually(lambda: pausing(recipe))
+        eventually(lambda: pausing(recipe), within=60)
         assert any("loop device" in trace for trace in workshop.traces())
         stop.set()
         with pytest.raises(BuildStoppedError):
@@ -117,7 +117,7 @@ def test_a_killed_supervisor_fails_the_build(workshop: Workshop) -> None:
 
     with ThreadPoolExecutor() as threads:
         build = threads.submit(workshop.build, recipe)
-        eventually(lambda: pausing(recipe))
+        eventually(lambda: pausing(recipe), within=60)
         os.kill(workshop.supervisor(), signal.SIGKILL)
         with pytest.raises(BuildFailedError, match=r"supervisor .* killed by signal 9"):
             build.result(timeout=30)

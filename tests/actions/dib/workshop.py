@@ -60,7 +60,7 @@ class Workshop:
         elements = recipe.diskimage.elements[len(TINY) :]
         process = subprocess.Popen([sys.executable, "-m", __name__, str(self.root), recipe.output.name, *elements])
         try:
-            eventually(lambda: pausing(recipe))
+            eventually(lambda: pausing(recipe), within=60)
             yield process
         finally:
             process.kill()
