@@ -67,9 +67,11 @@ class Place(Struct, frozen=True):
     def address(self) -> str | None:
         """Return `127.0.0.1:PORT?secret=FILE` of the server that is alive; None when there is none. Raises OSError."""
         try:
-            return f"127.0.0.1:{self.port()}{SECRET}{self.secret}" if is_held(self.server_lock) else None
+            held = is_held(self.server_lock)
         except FileNotFoundError:
             return None
+        port = self.port()  # only now: it is right once the lock is held, but for a daemon that looks for left-overs
+        return f"127.0.0.1:{port}{SECRET}{self.secret}" if held and port is not None else None
 
     def find(self, timeout: float) -> str:
         """Return the address of the server of a running daemon, waiting a little for one that is just starting.

@@ -292,6 +292,18 @@ def test_a_left_over_server_is_replaced(new: New, tmp_path: Path) -> None:
     assert again.pid not in {None, orphan.pid}
 
 
+def test_a_lock_before_there_is_a_port_is_no_server_yet(tmp_path: Path) -> None:
+    """The first daemon looks for left-over servers, and holds their lock meanwhile: nobody is told an address then."""
+    place = Place(tmp_path)
+    place.directory.mkdir()
+    lock = LockFile(place.server_lock)
+    assert lock.acquire()
+    assert place.address() is None
+    place.port_file.write_text("10042\n")
+    assert place.address() == f"127.0.0.1:10042?secret={place.secret}"
+    lock.release()
+
+
 def _orphan(state_dir: Path, server: EmbeddedZooKeeper) -> subprocess.Popen[bytes]:
     """Stop the server and run its very command without the daemon that would end it."""
     assert server.pid
