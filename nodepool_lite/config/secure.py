@@ -1,6 +1,7 @@
 """The second, secret file: how to get at ZooKeeper, and env-vars of diskimages, put over what the main file says."""
 
 from nodepool_lite.config.problem import Report, did_you_mean
+from nodepool_lite.config.secrets import without_value
 from nodepool_lite.config.tree import Item
 
 _ACCESS = ("zookeeper-tls", "zookeeper-auth")
@@ -21,7 +22,7 @@ def merged(root: Item, secure: Item, report: Report) -> Item:
         if env is not None and env.entries is not None:
             secrets[name] = env
         elif env is not None:
-            report.error(env.at, f"`env-vars`: expected a mapping, not {env.kind}")
+            report.error(env.at, f"`env-vars`: expected a mapping, not {env.nature}")
     entries = dict(root.entries or {})
     for key, value in (secure.entries or {}).items():
         if key in _TOP and key != "diskimages":
@@ -53,4 +54,4 @@ def _check(item: Item, known: tuple[str, ...], report: Report) -> None:
     for key, value in _entries(item).items():
         if key not in known:
             at = value.key_at or value.at
-            report.error(at, f"unknown key `{key}` in the secure file", did_you_mean(key, known))
+            report.error(at, f"unknown key `{without_value(key)}` in the secure file", did_you_mean(key, known))

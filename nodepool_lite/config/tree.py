@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nodepool_lite.config.problem import Position, Report
+from nodepool_lite.config.secrets import may_be_secret
 
 MAX_DEPTH = 50
 MAX_ITEMS = 200_000
@@ -42,12 +43,17 @@ class Item(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """What it is, in words for people."""
+        """What it is, in words for people; a text is quoted."""
+        return self.nature if self.text is None else f"`{self.text}`"
+
+    @property
+    def nature(self) -> str:
+        """What it is, without what it says: for what may be secret."""
         if self.entries is not None:
             return "a mapping"
         if self.items is not None:
             return "a list"
-        return "nothing" if self.text is None else f"`{self.text}`"
+        return "nothing" if self.text is None else "a text" if self.text else "an empty text"
 
     @property
     def empty(self) -> bool:
@@ -217,7 +223,7 @@ class _Composer:
         if event.anchor not in self._anchors:
             inside = any(each.anchor == event.anchor for each in self._stack)
             why = "stands inside of what it names" if inside else "names nothing above"
-            self._report.error(at, f"the alias *{event.anchor} {why}")
+            self._refuse(at, "alias", f"*{event.anchor}", why)
             self._add(Item(at), 1, None)
             return
         item, size = self._anchors[event.anchor]
@@ -257,4 +263,11 @@ class _Composer:
 
     def _check_tag(self, tag: str | None, at: Position) -> None:
         if tag and tag != "!" and tag not in _STANDARD_TAGS:
-            self._report.error(at, f"the tag {tag} means nothing here", "leave it out")
+            self._refuse(at, "tag", tag, "means nothing here", "leave it out")
+
+    def _refuse(self, at: Position, what: str, name: str, why: str, suggestion: str = "") -> None:
+        """Report a mark of YAML by its name, but for where it may be the beginning of a password."""
+        if may_be_secret([each.key.text for each in self._stack if each.key is not None]):
+            self._report.error(at, f"this {what} {why}", "put the value into quotes if it is to begin so")
+        else:
+            self._report.error(at, f"the {what} {name} {why}", suggestion)

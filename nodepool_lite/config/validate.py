@@ -5,6 +5,7 @@ from typing import Any
 
 from nodepool_lite.config.ignored import IGNORED
 from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
+from nodepool_lite.config.secrets import may_be_secret, without_value
 from nodepool_lite.config.section import Section
 from nodepool_lite.config.settings import Config
 from nodepool_lite.config.shapes import Shape, shapes
@@ -33,7 +34,7 @@ def known_entries(item: Item, section: type[Section], report: Report, also: Coll
             entries[key] = value
         else:
             meant = nearest(key, known)
-            report.error(at, f"unknown key `{key}`", did_you_mean(key, {*known, *ignored}))
+            report.error(at, f"unknown key `{without_value(key)}`", did_you_mean(key, {*known, *ignored}))
             if meant is not None and meant not in given:
                 entries.setdefault(meant, value)
     return entries
@@ -119,9 +120,11 @@ def _tell(wrong: Wrong, root: Item, report: Report) -> None:
     if not wrong.expected:
         report.error(item.at, f"the key `{wrong.way[-1]}` is missing here")
     elif wrong.key:
-        report.error(item.key_at or item.at, f"expected {wrong.expected}, not `{wrong.way[-1]}`")
+        said = without_value(str(wrong.way[-1]))
+        report.error(item.key_at or item.at, f"expected {wrong.expected}, not `{said}`")
     else:
-        report.error(item.at, f"{key}expected {wrong.expected}, not {item.kind}")
+        said = item.nature if may_be_secret(wrong.way) else item.kind
+        report.error(item.at, f"{key}expected {wrong.expected}, not {said}")
 
 
 def find(root: Item, path: tuple[int | str, ...]) -> tuple[Item, str]:

@@ -209,7 +209,7 @@ def test_the_secure_file_is_put_on_top(write: Write, tmp_path: Path) -> None:
             "zookeeper-servers, zookeeper-tls"
         ),
         f"{secure}:2:21: unknown diskimage `debian-13`; did you mean `debian-12`?",
-        f"{secure}:2:42: `env-vars`: expected a mapping, not `x`",
+        f"{secure}:2:42: `env-vars`: expected a mapping, not a text",
     ]
     secure.unlink()
     assert "cannot be read" in str(load(file, environ).problems[0])

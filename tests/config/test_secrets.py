@@ -1,8 +1,12 @@
 """What is secret in a configuration and an environment, and hiding it."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodepool_lite.config.load import load
 from nodepool_lite.config.secrets import MASK, masked, secrets_of
 from nodepool_lite.config.settings import Diskimage
 from nodepool_lite.config.zookeeper import ZooKeeperAuth
@@ -27,3 +31,33 @@ def test_a_secret_within_another_leaves_nothing_of_either() -> None:
 def test_no_secret_is_left(text: str, secrets: set[str]) -> None:
     """Wherever it stood."""
     assert not [each for each in secrets if each in masked(text + "".join(secrets), secrets)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zookeeper-auth: hunter2",
+        "zookeeper-auth: {username: pool, password=hunter2}",
+        "zookeeper-auth: {username: pool, password: [hunter2]}",
+        "zookeeper-auth: {username: pool, password: !hunter2 x}",
+        "zookeeper-auth: {username: pool, password: *hunter2 }",
+        "zookeeper-auth: {scheme: {password: hunter2}}",
+        "diskimages: [{name: a, env-vars: DIB_PASSWORD=hunter2}]",
+        "diskimages: [{name: a, env-vars: {DIB_PASSWORD=hunter2}}]",
+        "diskimages: [{name: a, env-vars: [DIB_PASSWORD=hunter2]}]",
+        "diskimages: [{name: a, env-vars: {DIB_PASSWORD: !hunter2}}]",
+        "diskimages: [{name: a, env-vars: {DIB_PASSWORD: {a: hunter2}}}]",
+        "diskimages: [{name: a, password: hunter2}]",
+        "password=hunter2: ",
+    ],
+)
+@pytest.mark.parametrize("secure", [False, True])
+def test_what_may_be_secret_is_quoted_in_no_complaint(tmp_path: Path, text: str, secure: bool) -> None:
+    """Complaints go to logs and, when a daemon refuses a file, into records that every user reads."""
+    path, other = tmp_path / "nodepool.yaml", tmp_path / "secure.yaml"
+    path.write_text("diskimages: [{name: a}]\n" if secure else text)
+    other.write_text(text)
+    loaded = load(path, {"NODEPOOL_LITE_SECURE": str(other)} if secure else {})
+    assert loaded.config is None
+    assert loaded.problems
+    assert "hunter2" not in "".join(map(str, loaded.problems))

@@ -52,7 +52,10 @@ def test_files_that_are_not_here_are_named_at_their_place(told: Told, tmp_path: 
         ),
         ("zookeeper-auth: {scheme: sasl, username: u}", "2:17: the key `password` is missing here"),
         ("zookeeper-auth: {scheme: sasl, username: u, password: }", "2:55: `password`: expected text, not nothing"),
-        ('zookeeper-auth: {scheme: sasl, username: u, password: ""}', "2:55: `password`: expected some text, not ``"),
+        (
+            'zookeeper-auth: {scheme: sasl, username: u, password: ""}',
+            "2:55: `password`: expected some text, not an empty text",
+        ),
         (
             "zookeeper-auth: {username: a b, password: x}",
             f"2:28: `username`: expected {NAME}, not `a b`",
