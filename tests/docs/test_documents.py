@@ -14,6 +14,7 @@ from nodepool_lite.model.image import BUILD_TRANSITIONS, UPLOAD_TRANSITIONS
 from nodepool_lite.model.lease import LEASE_TRANSITIONS
 from nodepool_lite.model.node import TRANSITIONS
 from nodepool_lite.store.base import EPHEMERAL, PATHS
+from tests.simulation.mutations import MUTATIONS
 
 CHECKOUT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
@@ -177,3 +178,10 @@ def test_every_kind_of_record_is_explained() -> None:
     paths = {line.split("`")[1].partition("/")[0]: "(ephemeral)" in line for line in rows}
 
     assert paths == {path: kind in EPHEMERAL for kind, path in PATHS.items()}
+
+
+def test_every_mutation_is_on_show() -> None:
+    """With what found it."""
+    text = (CHECKOUT / "docs" / "explanation" / "simulation.md").read_text()
+    table = text.rpartition("| mutation |")[2]
+    assert re.findall(r"^\| ([a-z ]+) \| \d+ \| \S", table, re.MULTILINE) == list(MUTATIONS)

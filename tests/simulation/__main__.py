@@ -3,14 +3,19 @@
 python -m tests.simulation --seeds 10000              seeds 0 to 9999, on all cores
 python -m tests.simulation --seeds 500 --first 7000   others
 python -m tests.simulation --seed 4711 --story        one, told line by line; the same run as ever
+python -m tests.simulation --mutations                which seed finds which of the mistakes made on purpose
+python -m tests.simulation --seed 3 --mutation "a surplus stays"     one of them, in one seed
 """
 
 import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 
+from tests.simulation.mutations import MUTATIONS, found_in
 from tests.simulation.run import Told, run
 
 CHUNK = 2
@@ -18,11 +23,14 @@ CHUNK = 2
 
 
 def main() -> int:
-    """Run what the command line asks for; return the exit status: 1 if a promise was broken."""
+    """Run what the command line asks for; return the exit status: 1 if a promise was broken, or no mistake found."""
     options = _options()
+    if options.mutations:
+        return _mutations(range(options.first, options.first + options.seeds), options.jobs)
     if options.seed is None:
         return _many(range(options.first, options.first + options.seeds), options.jobs)
-    told = run(options.seed)
+    with MUTATIONS[options.mutation]() if options.mutation else nullcontext():
+        told = run(options.seed)
     if options.story or told.broken:
         _say(told.story)
     _say(f"seed {told.seed}: {told.broken or 'every promise was kept'}")
@@ -40,7 +48,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (one per core)")
     parser.add_argument("--seed", type=int, metavar="SEED", help="run this one alone")
     parser.add_argument("--story", action="store_true", help="with --seed: tell what happened even if all was well")
-    return parser.parse_args()
+    parser.add_argument("--mutation", choices=MUTATIONS, metavar="NAME", help="with --seed: make this mistake")
+    parser.add_argument("--mutations", action="store_true", help="find every mistake that is made on purpose")
+    options = parser.parse_args()
+    if options.mutation and options.seed is None:
+        parser.error("--mutation needs --seed")
+    return options
 
 
 def _many(seeds: range, jobs: int) -> int:
@@ -59,6 +72,22 @@ def _many(seeds: range, jobs: int) -> int:
     for seed in broken:
         _say(f"broken: python -m tests.simulation --seed {seed} --story")
     return int(bool(broken))
+
+
+def _mutations(seeds: range, jobs: int) -> int:
+    """Print a table of what finds each mutation; return 1 if one was not found."""
+    missed = 0
+    _say("| mutation | found in seed | by |\n|---|---|---|")
+    with ProcessPoolExecutor(jobs) as pool:
+        for name, told in zip(MUTATIONS, _each_found(pool, seeds), strict=True):
+            first = told.broken.partition("\n")[0] if told else f"**nothing in {len(seeds)} seeds**"
+            _say(f"| {name} | {told.seed if told else ''} | {first} |")
+            missed += told is None
+    return int(missed > 0)
+
+
+def _each_found(pool: ProcessPoolExecutor, seeds: range) -> Iterator[Told | None]:
+    return pool.map(found_in, MUTATIONS, [seeds] * len(MUTATIONS))
 
 
 def _failures(seeds: range) -> list[Told]:

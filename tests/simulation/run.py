@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import format_exc
 
 from tests.simulation.universe import BrokenPromiseError, Universe
 
@@ -34,6 +35,8 @@ def run(seed: int) -> Told:
                 universe.settle()
         except BrokenPromiseError as error:
             broken = str(error)
+        except Exception:  # noqa: BLE001  # an error that nobody foresaw has its story, too
+            broken = f"an unforeseen error: {format_exc()}"
     return Told(seed, universe.story.text().replace(directory, "DIRECTORY"), broken)
 
 
