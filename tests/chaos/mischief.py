@@ -18,6 +18,8 @@ LEADS = ("planner", f"provider/{PROVIDER}")
 RESTART = 1.0
 """Seconds until a process that ended by itself is started again."""
 VICTIM_LIMIT = 90.0
+REPLACED_LIMIT = 30.0
+"""Seconds for which a frozen leader waits longer than it has to, until another one leads."""
 STOP_LIMIT = 5.0
 """Seconds within which a launcher that was told to has to end."""
 
@@ -116,7 +118,7 @@ class Mischief:
             case Kind.FREEZE:
                 self._journal.say(f"SIGSTOP {found}{role} for {deed.lasts:.1f} s")
                 self._processes[found].freeze()
-                self._later(deed.lasts, found, f"SIGCONT {found}", self._processes[found].thaw)
+                self._thaw_when_replaced(found, deed.lasts, witness)
             case Kind.CLOCK:
                 self._journal.say(f"clock of {found}{role} set by {deed.ahead:+.0f} s for {deed.lasts:.1f} s")
                 self._launchers[found].set_clock(deed.ahead)
@@ -161,7 +163,8 @@ class Mischief:
 
     def _is_fit(self, name: str, kind: Kind) -> bool:
         spare = name not in ensemble.NUMBERS or self._is_spare(name)
-        return self._processes[name].alive and spare and (kind is Kind.KILL or name not in self._busy)
+        whole = self._processes[name].alive and not self._processes[name].frozen
+        return whole and spare and (kind is Kind.KILL or name not in self._busy)
 
     def _is_spare(self, server: str) -> bool:
         """Whether ZooKeeper can do without a server: three promise to survive one, and here nothing more is asked.
@@ -172,6 +175,24 @@ class Mischief:
         others = ensemble.NUMBERS.keys() - {server}
         return others.isdisjoint(self._busy) and others.isdisjoint(self._waiting) and ensemble.is_whole()
 
+    def _thaw_when_replaced(self, name: str, lasts: float, witness: Witness) -> None:
+        """Let a frozen leader go on after `lasts` seconds, once another one leads: then it is a stale one."""
+        limit = time.monotonic() + lasts + REPLACED_LIMIT
+
+        def thaw() -> None:
+            successor = self.leader(f"provider/{PROVIDER}", witness)
+            replaced = successor not in (None, name)
+            if not replaced and time.monotonic() < limit:
+                self._at(time.monotonic() + 10 * STEP, thaw)
+                return
+            self._busy.discard(name)
+            self._journal.say(f"SIGCONT {name}, while {successor or 'nobody'} leads")
+            self._processes[name].thaw()
+            self.done["stale leader"] += replaced
+
+        self._busy.add(name)
+        self._at(time.monotonic() + lasts, thaw)
+
     def _later(self, seconds: float, whom: str, words: str, act: Callable[[], None]) -> None:
         def undo() -> None:
             self._busy.discard(whom)
@@ -179,7 +200,10 @@ class Mischief:
             act()
 
         self._busy.add(whom)
-        heapq.heappush(self._undoing, (time.monotonic() + seconds, next(self._order), undo))
+        self._at(time.monotonic() + seconds, undo)
+
+    def _at(self, when: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._undoing, (when, next(self._order), act))
 
     def _start_what_has_ended(self, now: float) -> None:
         for name, process in self._processes.items():

@@ -27,3 +27,4 @@ def test_ten_kills_a_partition_and_a_stale_leader_lose_nothing(cloud: Cloud, tmp
     )
     assert done.returncode == 0, done.stdout
     assert "VERDICT: every promise was kept" in done.stdout
+    assert "1 x stale leader" in done.stdout

@@ -499,6 +499,32 @@ def test_a_launcher_that_was_away_for_hours_finds_its_nodes_and_goes_on(tmp_path
     assert world.cloud.calls["create_server"] == 1
 
 
+@pytest.mark.parametrize("state", [NodeState.BUILDING, NodeState.PREPARING])
+@pytest.mark.parametrize(("away", "later"), [(20.0, 2.0), (60.0, 32.0)])
+def test_a_restart_delays_a_node_by_what_it_takes_at_most(
+    tmp_path: Path, state: NodeState, away: float, later: float
+) -> None:
+    """The server boots and its script runs on meanwhile, for 30 s each: of the time away only the rest counts."""
+
+    def ready_after(name: str, away: float) -> float:
+        label = Label(name="web", min_ready=1, ready_script="prepare.sh")
+        world = World(make_config(labels=(label,), state_dir=tmp_path / name), tmp_path / name, boot_time=30)
+        world.nodes_inside.script_seconds = 30
+        while not world.nodes(state):
+            world.run(1)
+        began = world.nodes()[0].created
+        world.launcher.kill()
+        world.clock.advance(away)
+        world.launcher = world.start("launcher-2")
+        while not world.nodes(READY):
+            world.run(1)
+        return world.nodes()[0].state_since - began
+
+    at_once = ready_after("at-once", 0)
+    assert at_once == pytest.approx(60, abs=5)
+    assert ready_after("away", away) <= at_once + later
+
+
 def test_a_wake_without_news_plans_nothing_anew(world: World) -> None:
     """A quiet pool costs next to nothing, however many nodes it has; what changes, or comes due, is planned for."""
     world.run(60)
