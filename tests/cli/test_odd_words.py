@@ -66,6 +66,11 @@ COMMANDS = (
     "doctor ?",
     "stop-host ?",
     "run --log-level ?",
+    "status -f ?",
+    "progress ?",
+    "progress debian-12 --wait ?",
+    "alien-list --column ?",
+    "alien-list -f ?",
     "?",
 )
 
