@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
+from weakref import WeakSet
 
 from nodepool_lite.actions import failures, images, providers
 from nodepool_lite.daemon.engine import Engine
@@ -120,6 +121,20 @@ def the_machines_of_a_set_are_all_made_alike() -> Patch:
 def leadership_is_not_checked() -> Patch:
     """Everybody does what he stands for."""
     return replaced((Leadership, "held"), by=lambda self, _records: self._wanted())
+
+
+@mutation
+def nobody_stands_for_what_another_one_led() -> Patch:
+    """A process takes what it finds free at its start, and nothing later."""
+    campaign = Leadership.campaign
+    stood = WeakSet[Leadership]()
+
+    def once(self: Leadership) -> None:
+        if self not in stood:
+            stood.add(self)
+            campaign(self)
+
+    return replaced((Leadership, "campaign"), by=once)
 
 
 @mutation
