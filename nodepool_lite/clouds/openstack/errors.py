@@ -26,6 +26,7 @@ _NO_ROOM = re.compile(
 _NO_ROOM_TYPES = frozenset(
     {"OverQuota", "IpAddressGenerationFailure", "ExternalIpAddressExhausted", "NoMoreIps", "StorageQuotaFull"}
 )
+_USER = re.compile(r"://[^/\s]*@")
 _CERTIFICATES = (
     "in clouds.yaml `cacert` names the file with the CA to trust, `cert` and `key` those that the cloud asks of us"
 )
@@ -97,9 +98,15 @@ def reason(text: str) -> tuple[str, str]:
 
 
 def brief(text: str) -> str:
-    """Return the text without markup, on one line, and not too long."""
+    """Return the text without markup and without users of URLs, on one line, and not too long."""
     plain = " ".join(html.unescape(re.sub(r"<head>.*?</head>|<[^>]*>", " ", text, flags=re.DOTALL)).split())
+    plain = _USER.sub("://", plain)
     return plain if len(plain) <= LONGEST_MESSAGE else f"{plain[:LONGEST_MESSAGE]}..."
+
+
+def without_user(url: str) -> str:
+    """Return a URL, or what was meant for one, without the user and password in front of its host."""
+    return url.rpartition("@")[2]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

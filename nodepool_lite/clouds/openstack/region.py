@@ -14,6 +14,7 @@ from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.warnings import ConfigurationWarning
 
+from nodepool_lite.clouds.openstack.errors import without_user
 from nodepool_lite.model.errors import BadRequestError
 
 _MALFORMED = (
@@ -86,13 +87,14 @@ def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
 
 def _check_form(entry: object) -> None:
     if not isinstance(entry, dict):
-        raise TypeError(f"expected a mapping with `auth`, `region_name` and others, not `{entry}`")
+        what = "a list" if isinstance(entry, list) else "nothing" if entry is None else "a text or number"
+        raise TypeError(f"expected a mapping with `auth`, `region_name` and others, not {what}")
 
 
 def _check_url(found: CloudRegion) -> None:
     url = str(found.config.get("auth", {}).get("auth_url") or "http://")
     if not url.startswith(("http://", "https://")):
-        raise ValueError(f"auth_url `{url}` does not begin with http:// or https://")
+        raise ValueError(f"auth_url `{without_user(url)}` does not begin with http:// or https://")
 
 
 def _directories(beside: Path | None, environ: Mapping[str, str]) -> list[Path]:
@@ -116,6 +118,18 @@ def _entries(path: Path) -> list[str] | None:
     except OSError:
         return None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadRequestError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        raise BadRequestError(f"{path} is no YAML{_where_and_why(error)}") from error
     clouds = content.get("clouds") if isinstance(content, dict) else None
     return [str(name) for name in clouds] if isinstance(clouds, dict) else []
+
+
+def _where_and_why(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """Return what is wrong with a file, and where, without what stands there: it may be a password."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return f": {type(error).__name__}"
+    why = error.problem or ""
+    if "alias" in why or "tag" in why:  # these are quoted
+        why = why.partition(" '")[0]
+    mark = error.problem_mark or error.context_mark
+    where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{where}: {why}"

@@ -114,7 +114,7 @@ AUTH = "auth_url: 'http://127.0.0.1:1/v3', username: u, password: p, project_nam
         ("{}", "auth_url"),
         ("{auth: null}", "cannot be used"),
         ("[1]", "expected a mapping with `auth`"),
-        ("5", "expected a mapping with `auth`, `region_name` and others, not `5`"),
+        ("5", "expected a mapping with `auth`, `region_name` and others, not a text or number"),
         (f"{{profile: nosuch, auth: {{{AUTH}}}}}", "Couldn't find the vendor profile nosuch"),
         (f"{{auth_type: telepathy, auth: {{{AUTH}}}}}", "telepathy"),
         ("{auth: {auth_url: 'http://127.0.0.1:1/v3'}}", "password is a required attribute"),
@@ -136,3 +136,27 @@ def test_whatever_is_wrong_with_an_entry_is_told_once(home: Path, entry: str, re
     with pytest.raises(CloudError, match=re.escape(reason)):
         driver.list_servers()
     driver.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'clouds: {one: {auth: {username: u, password: "hunter2',
+        "clouds: {one: {auth: {password: *hunter2 }}}",
+        "clouds: {one: {auth: {password: !hunter2 x}}}",
+        "clouds: {one: {auth: {password: hunter2: x}}}",
+        "clouds: {one: password=hunter2}",
+        "clouds: {one: [password, hunter2]}",
+        "clouds: {one: {auth: password=hunter2}}",
+        "clouds: {one: {auth: {auth_url: 'u:hunter2@127.0.0.1', username: u, password: hunter2}}}",
+        "clouds: {one: {auth: {auth_url: 'http://u:hunter2@127.0.0.1:1/v3', username: u, password: hunter2}}}",
+    ],
+)
+def test_no_problem_tells_a_password(home: Path, text: str) -> None:
+    """Problems are recorded where every user reads them."""
+    (home / "clouds.yaml").write_text(text)
+    pools = [{"networks": ["bulk"], "labels": [{"name": "web", "cloud-image": "empty", "flavor-name": "tiny"}]}]
+    values = {"name": "os", "cloud": "one", "rate": 0, "cloud-images": [{"name": "empty"}], "pools": pools}
+    problems = OpenStackDriver(read(Provider, values), pool_id="p", clock=FakeClock(), directory=home).problems()
+    assert problems
+    assert "hunter2" not in "".join(problems)
