@@ -129,9 +129,7 @@ class Engine:
             if not inline or view.records is before:
                 self._tidy(view.records, now)
                 self._look_for_room(view, now)
-                self.notice = "; ".join(
-                    each for each in (outdated(view.records), self._leadership.notice, self._crowded) if each
-                )
+                self.notice = "; ".join(each for each in (outdated(view.records), self._crowded) if each)
                 self.why = summary(view, self.running)
                 deadline = self._deadline(actions, now)
                 # What was written changed nothing: others were quicker, and news of that will wake the loop.

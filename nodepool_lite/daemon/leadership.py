@@ -33,36 +33,13 @@ def candidacies(roles: frozenset[str], config: Config) -> frozenset[str]:
     return frozenset(wanted)
 
 
-def bound_to_hosts(config: Config) -> frozenset[str]:
-    """Return the leaderships over machines that one host alone has: no other host could go on with them."""
-    return frozenset(f"provider/{provider.name}" for provider in config.providers if provider.driver == "qemu")
-
-
-def nothing() -> frozenset[str]:
-    """Return no leadership at all."""
-    return frozenset()
-
-
 class Leadership:
-    """This process's candidacies. The store's session is part of the name, so an old session's record is not ours.
+    """This process's candidacies. The store's session is part of the name, so an old session's record is not ours."""
 
-    What is `bound` to a host and was seen to be led from another one is never taken: from here its machines would look
-    as if they were gone.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        member: str,
-        wanted: Callable[[], frozenset[str]],
-        bound: Callable[[], frozenset[str]] = nothing,
-    ) -> None:
+    def __init__(self, store: Store, member: str, wanted: Callable[[], frozenset[str]]) -> None:
         self._store = store
         self._member = member
         self._wanted = wanted
-        self._bound = bound
-        self._elsewhere: dict[str, str] = {}
-        """Leadership that is bound to another host -> that host."""
 
     @property
     def me(self) -> str:
@@ -77,8 +54,7 @@ class Leadership:
         """
         records = self._store.snapshot()
         leaders = records.leaders
-        self._look_elsewhere(records)
-        wanted = frozenset() if outdated(records) else self._wanted() - self._elsewhere.keys()
+        wanted = frozenset() if outdated(records) else self._wanted()
         for name in sorted(wanted - leaders.keys() - records.unreadable(Leader)):
             try:
                 self._store.create(Leader(id=name, holder=self.me))
@@ -90,22 +66,6 @@ class Leadership:
             stale = member == self._member and session != self._store.session
             if stale or (leader.holder == self.me and name not in wanted):
                 self._store.delete(leader)
-
-    @property
-    def notice(self) -> str:
-        """What this process leaves to another host; empty when there is nothing."""
-        return "; ".join(
-            f"{lead} is not led from here: its machines are on {host}" for lead, host in sorted(self._elsewhere.items())
-        )
-
-    def _look_elsewhere(self, records: Snapshot) -> None:
-        bound = self._bound()
-        self._elsewhere = {lead: host for lead, host in self._elsewhere.items() if lead in bound}
-        me = records.members.get(self._member)
-        for lead in bound & records.leaders.keys():
-            leader = records.members.get(records.leaders[lead].holder.rpartition("/")[0])
-            if me is not None and leader is not None and leader.host != me.host:
-                self._elsewhere[lead] = leader.host
 
     def resign(self) -> None:
         """Give everything back at once, whatever is still under way: who takes it over finds it in the records."""

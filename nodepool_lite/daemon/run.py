@@ -21,7 +21,7 @@ from nodepool_lite.actions.teardown import pool_id_file
 from nodepool_lite.config.settings import Config, Diskimage
 from nodepool_lite.daemon import logs
 from nodepool_lite.daemon.engine import Engine
-from nodepool_lite.daemon.leadership import Leadership, bound_to_hosts, candidacies
+from nodepool_lite.daemon.leadership import Leadership, candidacies
 from nodepool_lite.daemon.live import LiveConfig
 from nodepool_lite.daemon.loop import Loop
 from nodepool_lite.daemon.membership import Membership
@@ -78,12 +78,7 @@ def run(
             for swept in sweep(config.state_dir / "builds", config.images_dir):
                 log.warning("build.leftover", removed=swept)
         workers = ThreadWorkers(WORKERS, loop.wake)
-        leadership = Leadership(
-            store,
-            member.id,
-            lambda: candidacies(roles, live.config()),
-            bound=lambda: bound_to_hosts(live.config()),
-        )
+        leadership = Leadership(store, member.id, lambda: candidacies(roles, live.config()))
         engine = Engine(ctx, leadership, workers, live.facts)
         stack.enter_context(store.subscribe(loop.wake))
         log.info("daemon.ready", roles=sorted(roles), pool=pool.pool_id, config=str(config_path))

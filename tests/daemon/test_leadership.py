@@ -2,9 +2,8 @@
 
 import pytest
 
-from nodepool_lite.config.settings import Config, Provider
-from nodepool_lite.daemon.leadership import Leadership, bound_to_hosts, outdated
-from nodepool_lite.model.pool import Leader, Member
+from nodepool_lite.daemon.leadership import Leadership, outdated
+from nodepool_lite.model.pool import Leader
 from nodepool_lite.store.memory import MemoryServer, MemoryStore
 
 WANTED = frozenset({"planner", "provider/local"})
@@ -64,46 +63,6 @@ def test_a_record_that_says_an_earlier_session_of_ours_is_cleared_away(server: M
     leadership.campaign()
     leadership.campaign()
     assert leadership.held(server.snapshot()) == WANTED
-
-
-def on_host(server: MemoryServer, name: str, host: str) -> tuple[Leadership, MemoryStore]:
-    """Return a process on a host, which stands for a provider whose machines are processes of the host."""
-    store = server.connect()
-    store.create(Member(id=name, role="launcher", host=host, pid=1, started=0.0, software="1"))
-    return Leadership(store, name, lambda: WANTED, bound=lambda: frozenset({"provider/local"})), store
-
-
-def test_machines_of_another_host_are_left_to_it(server: MemoryServer) -> None:
-    """Also when its launcher is away: another one would see none of them, and fail their nodes as gone."""
-    first, first_store = on_host(server, "first", "a")
-    second, _ = on_host(server, "second", "b")
-    first.campaign()
-    second.campaign()
-    first_store.close()
-    second.campaign()
-    assert second.held(server.snapshot()) == {"planner"}
-    assert second.notice == "provider/local is not led from here: its machines are on a"
-    again, _ = on_host(server, "again", "a")
-    again.campaign()
-    assert again.held(server.snapshot()) == {"provider/local"}
-    assert again.notice == ""
-
-
-def test_another_process_of_the_same_host_takes_over_its_machines(server: MemoryServer) -> None:
-    """It sees them as the first one did."""
-    first, first_store = on_host(server, "first", "a")
-    second, _ = on_host(server, "second", "a")
-    first.campaign()
-    second.campaign()
-    first_store.close()
-    second.campaign()
-    assert second.held(server.snapshot()) == WANTED
-
-
-def test_only_machines_of_this_kind_are_bound_to_a_host() -> None:
-    """Clouds can be driven from anywhere."""
-    config = Config(providers=(Provider(name="a", driver="qemu"), Provider(name="b", driver="openstack")))
-    assert bound_to_hosts(config) == {"provider/a"}
 
 
 NEWER = b'{"schema_version": 99, "invented": true}'

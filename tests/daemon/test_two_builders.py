@@ -1,4 +1,4 @@
-"""Daemons on two hosts and a real ZooKeeper: what one host does at a time, and what only one host can do."""
+"""Two builders on hosts of their own and a real ZooKeeper: an image is built by one of them at a time, whoever dies."""
 
 import shlex
 import subprocess
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from nodepool_lite.model.image import BuildState, UploadState
-from nodepool_lite.store.base import Snapshot
 from nodepool_lite.store.zookeeper import ZooKeeperStore
 from tests.program import naming
 from tests.store.waiting import until_seen
@@ -32,7 +31,6 @@ providers:
     login-test: false
     diskimages: [{{name: web}}]
     pools: [{{max-servers: 2, labels: [{{name: web, diskimage: web}}]}}]
-  - {{name: bench, driver: qemu}}
 """
 BUILD = """\
 #!/bin/sh
@@ -44,13 +42,12 @@ QUICK = Path(__file__).parents[1] / "systemd" / "empty-image-create"
 
 
 @dataclass
-class Hosts:
-    """What they do together, and how to start a daemon on one more."""
+class Builders:
+    """What they do together, and how to start one more."""
 
     base: Path
     store: ZooKeeperStore
-    start: Callable[[str, str], "subprocess.Popen[bytes]"]
-    """Takes a host's name and a role, and returns once the daemon is there."""
+    start: Callable[[str], "subprocess.Popen[bytes]"]
 
     @property
     def begun(self) -> list[str]:
@@ -60,13 +57,13 @@ class Hosts:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path, zookeeper_hosts: str, zookeeper_root: str) -> Iterator[Hosts]:
-    """Give a pool whose daemons a test starts; images are built for as long as the file `slow` is there."""
+def builders(tmp_path: Path, zookeeper_hosts: str, zookeeper_root: str) -> Iterator[Builders]:
+    """Give a pool whose builders a test starts; images are built for as long as the file `slow` is there."""
     (tmp_path / "slow").touch()
     with ExitStack() as stack:
         store = stack.enter_context(closing(ZooKeeperStore.connect(f"{zookeeper_hosts}{zookeeper_root}", watch=True)))
 
-        def start(host: str, role: str) -> "subprocess.Popen[bytes]":
+        def start(host: str) -> "subprocess.Popen[bytes]":
             home = tmp_path / host
             home.mkdir()
             program = home / "disk-image-create"
@@ -75,7 +72,7 @@ def hosts(tmp_path: Path, zookeeper_hosts: str, zookeeper_root: str) -> Iterator
             config = home / "nodepool.yaml"
             port = zookeeper_hosts.partition(":")[2]
             config.write_text(CONFIG.format(home=home, port=port, root=zookeeper_root))
-            run = shlex.join([sys.executable, "-m", "nodepool_lite", "-c", str(config), "run", "--role", role])
+            run = shlex.join([sys.executable, "-m", "nodepool_lite", "-c", str(config), "run", "--role", "builder"])
             with (home / "daemon.log").open("wb") as log:
                 process = subprocess.Popen(
                     ["unshare", "--uts", "sh", "-c", f"hostname {host} && exec {run}"], stdout=log, stderr=log
@@ -85,64 +82,44 @@ def hosts(tmp_path: Path, zookeeper_hosts: str, zookeeper_root: str) -> Iterator
             until_seen(store, lambda seen: any(each.host == host for each in seen.members.values()), PATIENCE)
             return process
 
-        yield Hosts(tmp_path, store, start)
+        yield Builders(tmp_path, store, start)
 
 
-def test_another_builder_builds_anew_what_died_with_its_host(hosts: Hosts) -> None:
+def test_another_builder_builds_anew_what_died_with_its_host(builders: Builders) -> None:
     """It leaves a build alone for as long as its builder lives; then it makes one, and uploads what it has made."""
-    first = hosts.start("host-a", "builder")
-    assert eventually(lambda: hosts.begun == ["host-a"], PATIENCE)
-    hosts.start("host-b", "builder")
+    first = builders.start("host-a")
+    assert eventually(lambda: builders.begun == ["host-a"], PATIENCE)
+    builders.start("host-b")
     first.kill()
     first.wait()
-    assert hosts.begun == ["host-a"]
-    records = until_seen(hosts.store, lambda seen: len(seen.builds) == 2, PATIENCE)
+    assert builders.begun == ["host-a"]
+    records = until_seen(builders.store, lambda seen: len(seen.builds) == 2, PATIENCE)
     dead, new = (records.builds[f"web/000000000{number}"] for number in range(2))
     assert (dead.builder, new.builder) == ("host-a", "host-b")
     assert dead.state in {BuildState.FAILED, BuildState.DELETING}
-    assert eventually(lambda: hosts.begun == ["host-a", "host-b"], PATIENCE)
-    assert not [each for each in naming(str(hosts.base / "host-a")) if "disk-image-create" in each]
-    (hosts.base / "slow").unlink()
-    records = until_seen(hosts.store, lambda seen: bool(seen.uploads), PATIENCE)
+    assert eventually(lambda: builders.begun == ["host-a", "host-b"], PATIENCE)
+    assert not [each for each in naming(str(builders.base / "host-a")) if "disk-image-create" in each]
+    (builders.base / "slow").unlink()
+    records = until_seen(builders.store, lambda seen: bool(seen.uploads), PATIENCE)
     until_seen(
-        hosts.store, lambda seen: {each.state for each in seen.uploads.values()} == {UploadState.READY}, PATIENCE
+        builders.store, lambda seen: {each.state for each in seen.uploads.values()} == {UploadState.READY}, PATIENCE
     )
-    assert hosts.begun == ["host-a", "host-b"]
+    assert builders.begun == ["host-a", "host-b"]
 
 
-def test_a_builder_that_is_stopped_hands_its_image_over(hosts: Hosts) -> None:
+def test_a_builder_that_is_stopped_hands_its_image_over(builders: Builders) -> None:
     """At once, and nothing that it was doing goes on."""
-    first = hosts.start("host-a", "builder")
-    assert eventually(lambda: hosts.begun == ["host-a"], PATIENCE)
-    hosts.start("host-b", "builder")
+    first = builders.start("host-a")
+    assert eventually(lambda: builders.begun == ["host-a"], PATIENCE)
+    builders.start("host-b")
     first.terminate()
     assert first.wait(10) == 0
-    assert eventually(lambda: hosts.begun == ["host-a", "host-b"], PATIENCE)
-    assert not [each for each in naming(str(hosts.base / "host-a")) if "disk-image-create" in each]
-    (hosts.base / "slow").unlink()
+    assert eventually(lambda: builders.begun == ["host-a", "host-b"], PATIENCE)
+    assert not [each for each in naming(str(builders.base / "host-a")) if "disk-image-create" in each]
+    (builders.base / "slow").unlink()
     records = until_seen(
-        hosts.store,
+        builders.store,
         lambda seen: any(each.state is BuildState.READY for each in seen.builds.values()),
         PATIENCE,
     )
     assert [each.builder for each in records.builds.values() if each.state is BuildState.READY] == ["host-b"]
-
-
-def test_machines_of_a_host_are_not_taken_over_by_another_one(hosts: Hosts) -> None:
-    """Its launcher would see none of them; all else it takes over."""
-    first = hosts.start("host-a", "launcher")
-    until_seen(hosts.store, lambda seen: "provider/bench" in seen.leaders, PATIENCE)
-    hosts.start("host-b", "launcher")
-    until_seen(hosts.store, lambda seen: any(each.notice for each in seen.members.values()), PATIENCE)
-    first.kill()
-    records = until_seen(hosts.store, lambda seen: _led_from(seen, "host-b") >= {"planner", "provider/cloud"}, PATIENCE)
-    assert _led_from(records, "host-b") == {"planner", "provider/cloud"}
-    (member,) = records.members.values()
-    assert member.notice == "provider/bench is not led from here: its machines are on host-a"
-    assert "provider/bench" not in records.leaders
-
-
-def _led_from(records: Snapshot, host: str) -> set[str]:
-    """Return what is led from a host."""
-    members = {each.id for each in records.members.values() if each.host == host}
-    return {lead for lead, leader in records.leaders.items() if leader.holder.partition("/")[0] in members}
