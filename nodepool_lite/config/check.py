@@ -211,7 +211,7 @@ def _cron(item: Item | None, report: Report) -> None:
     try:
         check_cron(item.text)
     except ValueError as error:
-        report.error(item.at, f"{error}, not `{item.text}`")
+        report.error(item.at, f"{error}, not {item.kind}")
 
 
 def _unique(items: tuple[Item, ...], kind: str, report: Report) -> None:

@@ -114,6 +114,6 @@ def _tree(path: Path, environ: Mapping[str, str], report: Report, seen: Callable
     root = parse(text, str(path), environ, report)
     if root is not None and root.entries is None:
         if not root.empty:
-            report.error(root.at, f"expected a mapping of settings, not {root.kind}")
+            report.error(root.at, f"expected a mapping of settings, not {root.nature}")
         root = root.but({})
     return root

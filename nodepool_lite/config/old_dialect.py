@@ -6,6 +6,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from nodepool_lite.config.problem import Position, Report, did_you_mean
+from nodepool_lite.config.secrets import without_value
 from nodepool_lite.config.settings import Config
 from nodepool_lite.config.tree import Item
 from nodepool_lite.config.validate import known_entries
@@ -87,7 +88,7 @@ def _top(tree: Item, report: Report) -> Item:
 def _cron(cron: Item, report: Report) -> dict[str, Item]:
     found: dict[str, Item] = {}
     if cron.entries is None:
-        report.error(cron.at, f"`cron`: expected a mapping with `check` and `cleanup`, not {cron.kind}")
+        report.error(cron.at, f"`cron`: expected a mapping with `check` and `cleanup`, not {cron.nature}")
     for key, value in (cron.entries or {}).items():
         at = value.key_at or value.at
         fields = (value.text or "").split()
@@ -98,7 +99,8 @@ def _cron(cron: Item, report: Report) -> dict[str, Item]:
         elif key in _CRON:
             report.error(value.at, f"`{key}`: expected five fields, or six with the seconds last, not {value.kind}")
         elif key != "image-update":
-            report.error(at, f"unknown key `{key}` in `cron`", did_you_mean(key, [*_CRON, "image-update"]))
+            known = [*_CRON, "image-update"]
+            report.error(at, f"unknown key `{without_value(key)}` in `cron`", did_you_mean(key, known))
     return found
 
 

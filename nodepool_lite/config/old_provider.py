@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from nodepool_lite.config.problem import Position, Report, did_you_mean
+from nodepool_lite.config.secrets import without_value
 from nodepool_lite.config.settings import Provider
 from nodepool_lite.config.texts import is_true
 from nodepool_lite.config.tree import Item
@@ -92,7 +93,7 @@ class OldProvider:
             case "images":
                 self._moved(at, key, "`diskimages` of the provider, and `labels` of its pool")
                 if value.items is None:
-                    self._report.error(value.at, f"`images`: expected a list, not {value.kind}")
+                    self._report.error(value.at, f"`images`: expected a list, not {value.nature}")
             case "keypair":
                 self._moved(at, key, "`key-name` of each label in the provider's pool")
             case "pool":
@@ -125,7 +126,8 @@ class OldProvider:
             if key == "public":
                 self._moved(at, key, "`public-networks` of the provider's pool")
             elif key not in _NETWORK:
-                self._report.error(at, f"unknown key `{key}` in a network", did_you_mean(key, [*_NETWORK, "public"]))
+                known = [*_NETWORK, "public"]
+                self._report.error(at, f"unknown key `{without_value(key)}` in a network", did_you_mean(key, known))
         found = _name(network)
         if found is None:
             self._report.error(network.at, "expected a network with `name`, `net-id` or `net-label`")
@@ -142,7 +144,7 @@ class OldProvider:
             elif key == "user-home":
                 self._report.notice(at, "ignored: `user-home`", "the home of `username` is asked for on the node")
             elif key not in _IMAGE:
-                self._report.error(at, f"unknown key `{key}` in an image", did_you_mean(key, _IMAGE))
+                self._report.error(at, f"unknown key `{without_value(key)}` in an image", did_you_mean(key, _IMAGE))
             else:
                 entries[key] = value
         if "diskimage" not in entries:

@@ -93,7 +93,7 @@ class Translation:
     def _serve(self, label: Item, image: Item, providers: Item) -> None:
         """Give the label to each provider that it names."""
         if providers.items is None:
-            self._report.error(providers.at, f"`providers`: expected a list, not {providers.kind}")
+            self._report.error(providers.at, f"`providers`: expected a list, not {providers.nature}")
         for wanted in providers.items or ():
             known = {each.name: each for each in self._providers}
             name = wanted.word("name") or wanted.text or ""

@@ -9,7 +9,8 @@ MASK = "********"
 SHORTEST = 4
 """Characters below which a value is no secret worth its name, and hiding it would garble every other text."""
 _VARIABLES, _ACCESS = "env-vars", "zookeeper-auth"
-_SECRET = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIAL|(API|PRIVATE|ACCESS)_?KEY", re.IGNORECASE)
+_SECRET = re.compile(r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|CREDENTIAL|(API|PRIVATE|ACCESS)[_-]?KEY", re.IGNORECASE)
+_NAME = re.compile(r"[\w.-]*")
 
 
 def is_secret(name: str) -> bool:
@@ -18,14 +19,17 @@ def is_secret(name: str) -> bool:
 
 
 def may_be_secret(way: Sequence[object]) -> bool:
-    """Return whether nobody may be told what stands at this path of keys and indexes in nodepool.yaml."""
-    return _VARIABLES in way or (bool(way) and (way[-1] == _ACCESS or is_secret(str(way[-1]))))
+    """Return whether nobody may be told what stands at this path of keys and indexes in a configuration file."""
+    keys = [str(step).replace("_", "-") for step in way]
+    return _VARIABLES in keys or _ACCESS in keys or (bool(keys) and is_secret(keys[-1]))
 
 
 def without_value(key: str) -> str:
-    """Return a key without what somebody wrote into it after `=`, as in `{PASSWORD=...}`."""
-    name, equals, value = key.partition("=")
-    return f"{name}=..." if equals and value else key
+    """Return a key without a value that somebody wrote into it, as in `{PASSWORD=...}` or `{password ...}`."""
+    name = _NAME.match(key)[0]  # type: ignore[index]  # it matches any text
+    rest = key.removeprefix(name)
+    inside = rest.startswith("=") or may_be_secret([name])
+    return f"{name}{rest[0]}..." if rest and inside else key
 
 
 def secrets_of(config: Config, environment: Mapping[str, str]) -> frozenset[str]:

@@ -13,6 +13,9 @@ def merged(root: Item, secure: Item, report: Report) -> Item:
     """Return the main file's tree with what the secure file says on top."""
     _check(secure, _TOP, report)
     names = [each.word("name") for each in root.each("diskimages")]
+    given = secure.get("diskimages")
+    if given is not None and given.items is None:
+        report.error(given.at, f"`diskimages`: expected a list, not {given.nature}")
     secrets: dict[str, Item] = {}
     for each in secure.each("diskimages"):
         _check(each, _DISKIMAGE, report)

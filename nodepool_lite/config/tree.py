@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nodepool_lite.config.problem import Position, Report
-from nodepool_lite.config.secrets import may_be_secret
+from nodepool_lite.config.secrets import is_secret, may_be_secret, without_value
 
 MAX_DEPTH = 50
 MAX_ITEMS = 200_000
@@ -43,8 +43,9 @@ class Item(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """What it is, in words for people; a text is quoted."""
-        return self.nature if self.text is None else f"`{self.text}`"
+        """What it is, in words for people; a text is quoted, but for values of variables that are secret."""
+        hidden = self.raw is not None and self.raw != self.text and is_secret(self.raw)
+        return self.nature if self.text is None else f"`{self.raw if hidden else self.text}`"
 
     @property
     def nature(self) -> str:
@@ -253,11 +254,11 @@ class _Composer:
             parts = value.items if value.items is not None else (value,)
             for part in parts:
                 if part.entries is None:
-                    self._report.error(key.at, f"`<<` merges mappings, not {part.kind}")
+                    self._report.error(key.at, f"`<<` merges mappings, not {part.nature}")
             top.merges.extend(part for part in parts if part.entries is not None)
         elif key.text in top.entries:
-            first = top.entries[key.text].key_at or top.at
-            self._report.error(key.at, f"the key `{key.text}` stands here again", f"first in line {first.line}")
+            first, said = top.entries[key.text].key_at or top.at, without_value(key.text)
+            self._report.error(key.at, f"the key `{said}` stands here again", f"first in line {first.line}")
         else:
             top.entries[key.text] = replace(value, key_at=key.at)
 

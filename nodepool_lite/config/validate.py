@@ -123,7 +123,8 @@ def _tell(wrong: Wrong, root: Item, report: Report) -> None:
         said = without_value(str(wrong.way[-1]))
         report.error(item.key_at or item.at, f"expected {wrong.expected}, not `{said}`")
     else:
-        said = item.nature if may_be_secret(wrong.way) else item.kind
+        unsaid = wrong.expected.startswith(("a list", "a mapping")) or may_be_secret(wrong.way)
+        said = item.nature if unsaid else item.kind
         report.error(item.at, f"{key}expected {wrong.expected}, not {said}")
 
 

@@ -39,7 +39,7 @@ class Place(Struct, frozen=True):
 
     @property
     def port_file(self) -> Path:
-        """The port on 127.0.0.1; written before the server lock is taken, so it is right whenever that is held."""
+        """The port on 127.0.0.1; written before a server takes the server lock, so it is right while one runs."""
         return self.directory / "client-port"
 
     @property

@@ -33,24 +33,33 @@ def test_no_secret_is_left(text: str, secrets: set[str]) -> None:
     assert not [each for each in secrets if each in masked(text + "".join(secrets), secrets)]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "zookeeper-auth: hunter2",
-        "zookeeper-auth: {username: pool, password=hunter2}",
-        "zookeeper-auth: {username: pool, password: [hunter2]}",
-        "zookeeper-auth: {username: pool, password: !hunter2 x}",
-        "zookeeper-auth: {username: pool, password: *hunter2 }",
-        "zookeeper-auth: {scheme: {password: hunter2}}",
-        "diskimages: [{name: a, env-vars: DIB_PASSWORD=hunter2}]",
-        "diskimages: [{name: a, env-vars: {DIB_PASSWORD=hunter2}}]",
-        "diskimages: [{name: a, env-vars: [DIB_PASSWORD=hunter2]}]",
-        "diskimages: [{name: a, env-vars: {DIB_PASSWORD: !hunter2}}]",
-        "diskimages: [{name: a, env-vars: {DIB_PASSWORD: {a: hunter2}}}]",
-        "diskimages: [{name: a, password: hunter2}]",
-        "password=hunter2: ",
-    ],
+CASES = (
+    "zookeeper-auth: hunter2",
+    "zookeeper-auth: {username: pool, password=hunter2}",
+    "zookeeper-auth: {username: pool, password:hunter2}",
+    "zookeeper-auth: {username: pool, password hunter2}",
+    "zookeeper-auth: {username: pool, password: !hunter2 x}",
+    "zookeeper-auth: {username: pool, password: *hunter2 }",
+    "zookeeper-auth: {scheme: 'digest:pool:hunter2', username: pool, password: x}",
+    "zookeeper-auth: {username: *hunter2 , password: x}",
+    "diskimages: [{name: a, env-vars: DIB_PASSWORD=hunter2}]",
+    "diskimages: [{name: a, env-vars: {DIB_PASSWORD=hunter2}}]",
+    "diskimages: [{name: a, env-vars: {DIB_PASSWORD:hunter2}}]",
+    "diskimages: [{name: a, env-vars: {DIB_PASSWORD: !hunter2 }}]",
+    "diskimages: [{name: a, env_vars: {DIB_DATABASE: *hunter2 }}]",
+    "diskimages: [{name: a, env-vars: {<<: hunter2}}]",
+    "diskimages: [{name: a, env-vars: {A=hunter2: 1, A=hunter2: 2}}]",
+    "diskimages: [{name: a, env-vars:hunter2}]",
+    "diskimages: DIB_PASSWORD=hunter2",
+    "diskimages: {a: {env-vars: {DIB_PASSWORD: hunter2}}}",
+    "diskimages:\n- name: a\n  env-vars:\n- DIB_PASSWORD=hunter2",
+    "DIB_PASSWORD=hunter2",
+    "password:hunter2",
+    "password=hunter2: ",
 )
+
+
+@pytest.mark.parametrize("text", CASES)
 @pytest.mark.parametrize("secure", [False, True])
 def test_what_may_be_secret_is_quoted_in_no_complaint(tmp_path: Path, text: str, secure: bool) -> None:
     """Complaints go to logs and, when a daemon refuses a file, into records that every user reads."""
@@ -61,3 +70,14 @@ def test_what_may_be_secret_is_quoted_in_no_complaint(tmp_path: Path, text: str,
     assert loaded.config is None
     assert loaded.problems
     assert "hunter2" not in "".join(map(str, loaded.problems))
+
+
+def test_what_the_environment_says_is_quoted_in_no_complaint(tmp_path: Path) -> None:
+    """Only the name of the variable is, which is what stands in the file."""
+    path = tmp_path / "nodepool.yaml"
+    path.write_text(
+        "check-cron: '%(NODEPOOL_PASSWORD)'\nport: '%(NODEPOOL_PASSWORD)'\ncleanup-interval: '%(NODEPOOL_PASSWORD)'\n"
+    )
+    complaints = "".join(map(str, load(path, {"NODEPOOL_PASSWORD": "hunter2"}).problems))
+    assert "not `%(NODEPOOL_PASSWORD)`" in complaints
+    assert "hunter2" not in complaints

@@ -58,7 +58,7 @@ def test_an_alias_has_the_place_of_what_it_names_and_the_key_of_where_it_stands(
         ("? [x]\n: 1", "1:3: a key must be text, not a list"),
         ("pool-name: *x", "1:12: the alias *x names nothing above"),
         ("labels: &x [*x]", "1:13: the alias *x stands inside of what it names"),
-        ("<<: 1", "1:1: `<<` merges mappings, not `1`"),
+        ("<<: 1", "1:1: `<<` merges mappings, not a text"),
         ("pool-name: !!python/object:os.system x", "1:12: the tag tag:yaml.org,2002:python/object:os.system means"),
         ("pool-name: !secret x", "1:12: the tag !secret means nothing here; leave it out"),
         ("pool-name: a\n---\npool-name: b", "2:1: a second document starts here; keep one document per file"),

@@ -42,7 +42,7 @@ def test_files_that_are_not_here_are_named_at_their_place(told: Told, tmp_path: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("zookeeper-tls: yes", "2:16: `zookeeper-tls`: expected a mapping of settings, not `yes`"),
+        ("zookeeper-tls: yes", "2:16: `zookeeper-tls`: expected a mapping of settings, not a text"),
         ("zookeeper-tls: [ca]", "2:16: `zookeeper-tls`: expected a mapping of settings, not a list"),
         ("zookeeper-tls: {}", "2:16: the key `ca` is missing here"),
         ("zookeeper-tls: {cra: /dev/null}", "2:17: unknown key `cra`; did you mean `ca`?"),
@@ -58,7 +58,7 @@ def test_files_that_are_not_here_are_named_at_their_place(told: Told, tmp_path: 
         ),
         (
             "zookeeper-auth: {username: a b, password: x}",
-            f"2:28: `username`: expected {NAME}, not `a b`",
+            f"2:28: `username`: expected {NAME}, not a text",
         ),
         (
             "zookeeper-auth: {username: u, password: öffne dich}",
@@ -69,7 +69,7 @@ def test_files_that_are_not_here_are_named_at_their_place(told: Told, tmp_path: 
         ),
         (
             "zookeeper-auth: {scheme: kerberos, username: u, password: x}",
-            "2:26: `scheme`: expected one of 'digest' or 'sasl', not `kerberos`",
+            "2:26: `scheme`: expected one of 'digest' or 'sasl', not a text",
         ),
         (
             "zookeeper-auth: {username: u, password: x}",

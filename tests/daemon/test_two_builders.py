@@ -18,11 +18,13 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.machine, pytest.mark.zookeeper]
 PATIENCE = 60.0
+SESSION, LONG_SESSION = 5.0, 30.0
+"""Seconds after which a silent builder counts as dead."""
 CONFIG = """\
 state-dir: {home}/state
 images-dir: {home}/images
 zookeeper-servers: [{{host: 127.0.0.1, port: {port}, chroot: {root}}}]
-zookeeper-timeout: 5
+zookeeper-timeout: {session}
 diskimages: [{{name: web, elements: [vm], dib-cmd: {home}/disk-image-create}}]
 labels: [{{name: web, min-ready: 0}}]
 providers:
@@ -47,7 +49,8 @@ class Builders:
 
     base: Path
     store: ZooKeeperStore
-    start: Callable[[str], "subprocess.Popen[bytes]"]
+    start: Callable[[str, float], "subprocess.Popen[bytes]"]
+    """Takes the host's name and the session's time-out, and returns once the daemon is there."""
 
     @property
     def begun(self) -> list[str]:
@@ -63,7 +66,7 @@ def builders(tmp_path: Path, zookeeper_hosts: str, zookeeper_root: str) -> Itera
     with ExitStack() as stack:
         store = stack.enter_context(closing(ZooKeeperStore.connect(f"{zookeeper_hosts}{zookeeper_root}", watch=True)))
 
-        def start(host: str) -> "subprocess.Popen[bytes]":
+        def start(host: str, session: float) -> "subprocess.Popen[bytes]":
             home = tmp_path / host
             home.mkdir()
             program = home / "disk-image-create"
@@ -71,7 +74,7 @@ def builders(tmp_path: Path, zookeeper_hosts: str, zookeeper_root: str) -> Itera
             program.chmod(0o755)
             config = home / "nodepool.yaml"
             port = zookeeper_hosts.partition(":")[2]
-            config.write_text(CONFIG.format(home=home, port=port, root=zookeeper_root))
+            config.write_text(CONFIG.format(home=home, port=port, root=zookeeper_root, session=session))
             run = shlex.join([sys.executable, "-m", "nodepool_lite", "-c", str(config), "run", "--role", "builder"])
             with (home / "daemon.log").open("wb") as log:
                 process = subprocess.Popen(
@@ -86,10 +89,10 @@ def builders(tmp_path: Path, zookeeper_hosts: str, zookeeper_root: str) -> Itera
 
 
 def test_another_builder_builds_anew_what_died_with_its_host(builders: Builders) -> None:
-    """It leaves a build alone for as long as its builder lives; then it makes one, and uploads what it has made."""
-    first = builders.start("host-a")
+    """And uploads what it has made; nothing of the other's build goes on."""
+    first = builders.start("host-a", SESSION)
     assert eventually(lambda: builders.begun == ["host-a"], PATIENCE)
-    builders.start("host-b")
+    builders.start("host-b", SESSION)
     first.kill()
     first.wait()
     assert builders.begun == ["host-a"]
@@ -108,13 +111,13 @@ def test_another_builder_builds_anew_what_died_with_its_host(builders: Builders)
 
 
 def test_a_builder_that_is_stopped_hands_its_image_over(builders: Builders) -> None:
-    """At once, and nothing that it was doing goes on."""
-    first = builders.start("host-a")
+    """Long before its session would have ended, and nothing that it was doing goes on."""
+    first = builders.start("host-a", LONG_SESSION)
     assert eventually(lambda: builders.begun == ["host-a"], PATIENCE)
-    builders.start("host-b")
+    builders.start("host-b", LONG_SESSION)
     first.terminate()
     assert first.wait(10) == 0
-    assert eventually(lambda: builders.begun == ["host-a", "host-b"], PATIENCE)
+    assert eventually(lambda: builders.begun == ["host-a", "host-b"], LONG_SESSION / 2)
     assert not [each for each in naming(str(builders.base / "host-a")) if "disk-image-create" in each]
     (builders.base / "slow").unlink()
     records = until_seen(

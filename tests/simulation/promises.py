@@ -10,6 +10,9 @@ from nodepool_lite.model.lease import LeaseState
 from nodepool_lite.model.node import PENDING, Node, NodeState
 from tests.world import POOL_ID, World
 
+UNFORESEEN = "an unforeseen error"
+"""With what is said begins when something failed that is no promise."""
+
 
 class BrokenPromiseError(AssertionError):
     """The pool did what it must never do; the message tells the whole story."""
@@ -25,7 +28,7 @@ def always(world: World, *, slow_calls: bool = False) -> Iterator[str]:
 
     With `slow_calls` a request may reach a cloud after a successor has given it up: such servers are only swept later.
     """
-    yield from (f"an unforeseen error: {crash}" for crash in world.journal.crashes)
+    yield from (f"{UNFORESEEN}: {crash}" for crash in world.journal.crashes)
     yield from _leases(world)
     yield from _doubles(world, slow_calls=slow_calls)
     yield from _deletions(world)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from traceback import format_exc
 
+from tests.simulation.promises import UNFORESEEN
 from tests.simulation.universe import BrokenPromiseError, Universe
 
 LIFE = 100.0
@@ -36,8 +37,8 @@ def run(seed: int) -> Told:
         except BrokenPromiseError as error:
             broken = str(error)
         except Exception:  # noqa: BLE001  # an error that nobody foresaw has its story, too
-            broken = f"an unforeseen error: {format_exc()}"
-    return Told(seed, universe.story.text().replace(directory, "DIRECTORY"), broken)
+            broken = f"{UNFORESEEN}: {format_exc()}"
+    return Told(seed, *(text.replace(directory, "DIRECTORY") for text in (universe.story.text(), broken)))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _NO_ROOM = re.compile(
 _NO_ROOM_TYPES = frozenset(
     {"OverQuota", "IpAddressGenerationFailure", "ExternalIpAddressExhausted", "NoMoreIps", "StorageQuotaFull"}
 )
-_USER = re.compile(r"://[^/\s]*@")
+_USER = re.compile(r"://\S*@")
 _CERTIFICATES = (
     "in clouds.yaml `cacert` names the file with the CA to trust, `cert` and `key` those that the cloud asks of us"
 )

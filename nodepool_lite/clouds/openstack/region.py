@@ -14,7 +14,7 @@ from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.warnings import ConfigurationWarning
 
-from nodepool_lite.clouds.openstack.errors import without_user
+from nodepool_lite.clouds.openstack.errors import brief, without_user
 from nodepool_lite.model.errors import BadRequestError
 
 _MALFORMED = (
@@ -65,11 +65,14 @@ def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
     Raises:
         BadRequestError: the entry cannot be used.
     """
-    logging.getLogger("keystoneauth").setLevel(logging.CRITICAL)  # what fails there is told by us
+    for library in ("keystoneauth", "openstack.config"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # what fails there is told by us
     warnings.filterwarnings("ignore", category=ConfigurationWarning)
     warnings.filterwarnings("error", "Couldn't find the vendor profile", ConfigurationWarning)
     places = [file.parent, *_directories(None, os.environ)]
     secure = [os.environ.get("OS_CLIENT_SECURE_FILE", ""), *(str(each / name) for each in places for name in _SECURE)]
+    for each in filter(None, secure):
+        _entries(Path(each))  # the library would pass over one that is no YAML
     try:
         config = OpenStackConfig(
             config_files=[str(file)],
@@ -82,7 +85,7 @@ def opened(cloud: str, name: str, file: Path) -> tuple[CloudRegion, Session]:
         _check_url(found)
         return found, found.get_session()
     except _MALFORMED as error:
-        raise BadRequestError(f"{file}: the entry `{cloud}` cannot be used: {error}") from error
+        raise BadRequestError(f"{file}: the entry `{cloud}` cannot be used: {brief(str(error))}") from error
 
 
 def _check_form(entry: object) -> None:
@@ -117,19 +120,20 @@ def _entries(path: Path) -> list[str] | None:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError:
         return None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of bytes that are no text, and of dates that are none
         raise BadRequestError(f"{path} is no YAML{_where_and_why(error)}") from error
     clouds = content.get("clouds") if isinstance(content, dict) else None
     return [str(name) for name in clouds] if isinstance(clouds, dict) else []
 
 
-def _where_and_why(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+def _where_and_why(error: yaml.YAMLError | ValueError) -> str:
     """Return what is wrong with a file, and where, without what stands there: it may be a password."""
     if not isinstance(error, yaml.MarkedYAMLError):
-        return f": {type(error).__name__}"
+        return ": it holds a character or a date that is none; put values into quotes"
     why = error.problem or ""
-    if "alias" in why or "tag" in why:  # these are quoted
-        why = why.partition(" '")[0]
-    mark = error.problem_mark or error.context_mark
-    where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    quoted = next((word for word in ("alias", "tag") if word in why), None)
+    if quoted:
+        why = f"{why.partition(quoted)[0]}{quoted}"
+    place = error.problem_mark or error.context_mark
+    where = f" at line {place.line + 1}, column {place.column + 1}" if place else ""
     return f"{where}: {why}"

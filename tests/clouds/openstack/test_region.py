@@ -145,6 +145,10 @@ def test_whatever_is_wrong_with_an_entry_is_told_once(home: Path, entry: str, re
         "clouds: {one: {auth: {password: *hunter2 }}}",
         "clouds: {one: {auth: {password: !hunter2 x}}}",
         "clouds: {one: {auth: {password: hunter2: x}}}",
+        "clouds: {one: {auth: {password: !hunter2's }}}",
+        "clouds: {one: {auth: {password: !!int hunter2 }}}",
+        "clouds: {one: {auth: {birthday: 2023-02-30, password: hunter2}}}",
+        "clouds: {one: {auth: {auth_url: 'http://u:hun/ter2-hunter2@127.0.0.1:1/v3', username: u, password: hunter2}}}",
         "clouds: {one: password=hunter2}",
         "clouds: {one: [password, hunter2]}",
         "clouds: {one: {auth: password=hunter2}}",
@@ -160,3 +164,14 @@ def test_no_problem_tells_a_password(home: Path, text: str) -> None:
     problems = OpenStackDriver(read(Provider, values), pool_id="p", clock=FakeClock(), directory=home).problems()
     assert problems
     assert "hunter2" not in "".join(problems)
+
+
+def test_a_secure_file_that_is_no_yaml_is_named(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The library would go on without it, and log what stands there."""
+    file = write(home / "etc/clouds.yaml", "one")
+    (home / "etc/secure.yaml").write_text("clouds: {one: {auth: {password: *hunter2 }}}\n")
+    with pytest.raises(
+        BadRequestError, match=r"etc/secure\.yaml is no YAML at line 1, column 33: found undefined alias$"
+    ):
+        opened("one", "", file)
+    assert "hunter2" not in caplog.text

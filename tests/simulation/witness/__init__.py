@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from nodepool_lite.store.base import Snapshot
+from tests.simulation.promises import UNFORESEEN
 from tests.simulation.witness.bounds import Bounds
 from tests.simulation.witness.claims import Claims
 from tests.simulation.witness.images import Images
@@ -38,7 +39,7 @@ class Witness:
     def look(self) -> None:
         """Hold what has changed since the last look against the promises."""
         if self._universe.story.crashes:
-            self.broken.extend(f"an unforeseen error: {each}" for each in self._universe.story.crashes)
+            self.broken.extend(f"{UNFORESEEN}: {each}" for each in self._universe.story.crashes)
         after = self._universe.server.snapshot()
         before, self._before = self._before, after
         if after is not before:
