@@ -129,8 +129,8 @@ def install_rows() -> Iterator[Sequence[str]]:
         source = Path(__file__).parents[1]
         pip: list[str | Path] = [home / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, source], check=True, stderr=subprocess.DEVNULL)
-        yield "installed, with all that it needs", f"{size(home):.0f} MiB", "", "150 MiB"
-        yield "an empty virtual environment (in both)", f"{bare:.0f} MiB", "", ""
+        yield "installed, with all that it needs", f"{size(home):.1f} MiB", "", "150 MiB"
+        yield "an empty virtual environment (in both)", f"{bare:.1f} MiB", "", ""
 
 
 def daemon_rows(runs: int) -> Iterator[Sequence[str]]:
