@@ -5,8 +5,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from nodepool_lite.config.problem import Position, Report, did_you_mean
-from nodepool_lite.config.secrets import without_value
+from nodepool_lite.config.problem import Position, Report
 from nodepool_lite.config.settings import Config
 from nodepool_lite.config.tree import Item
 from nodepool_lite.config.validate import known_entries
@@ -99,8 +98,7 @@ def _cron(cron: Item, report: Report) -> dict[str, Item]:
         elif key in _CRON:
             report.error(value.at, f"`{key}`: expected five fields, or six with the seconds last, not {value.kind}")
         elif key != "image-update":
-            known = [*_CRON, "image-update"]
-            report.error(at, f"unknown key `{without_value(key)}` in `cron`", did_you_mean(key, known))
+            report.unknown_key(at, key, [*_CRON, "image-update"], " in `cron`")
     return found
 
 

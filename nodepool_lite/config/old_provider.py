@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from nodepool_lite.config.problem import Position, Report, did_you_mean
-from nodepool_lite.config.secrets import without_value
+from nodepool_lite.config.problem import Position, Report
 from nodepool_lite.config.settings import Provider
 from nodepool_lite.config.texts import is_true
 from nodepool_lite.config.tree import Item
@@ -126,8 +125,7 @@ class OldProvider:
             if key == "public":
                 self._moved(at, key, "`public-networks` of the provider's pool")
             elif key not in _NETWORK:
-                known = [*_NETWORK, "public"]
-                self._report.error(at, f"unknown key `{without_value(key)}` in a network", did_you_mean(key, known))
+                self._report.unknown_key(at, key, [*_NETWORK, "public"], " in a network")
         found = _name(network)
         if found is None:
             self._report.error(network.at, "expected a network with `name`, `net-id` or `net-label`")
@@ -144,7 +142,7 @@ class OldProvider:
             elif key == "user-home":
                 self._report.notice(at, "ignored: `user-home`", "the home of `username` is asked for on the node")
             elif key not in _IMAGE:
-                self._report.error(at, f"unknown key `{without_value(key)}` in an image", did_you_mean(key, _IMAGE))
+                self._report.unknown_key(at, key, _IMAGE, " in an image")
             else:
                 entries[key] = value
         if "diskimage" not in entries:

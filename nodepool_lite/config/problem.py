@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from nodepool_lite.config.secrets import without_value
+
 _LONGEST = 300
 
 
@@ -51,6 +53,10 @@ class Report:
     def error(self, at: Position, message: str, suggestion: str = "") -> None:
         """Add what keeps the file from being used."""
         self._add(Severity.ERROR, at, message, suggestion)
+
+    def unknown_key(self, at: Position, key: str, known: Iterable[str], where: str = "") -> None:
+        """Add an error about a key that is none of the known ones (` in an image` and the like: `where`)."""
+        self.error(at, f"unknown key `{without_value(key)}`{where}", did_you_mean(key, known))
 
     def warning(self, at: Position, message: str, suggestion: str = "") -> None:
         """Add what will probably not do what was meant."""

@@ -1,7 +1,6 @@
 """The second, secret file: how to get at ZooKeeper, and env-vars of diskimages, put over what the main file says."""
 
 from nodepool_lite.config.problem import Report, did_you_mean
-from nodepool_lite.config.secrets import without_value
 from nodepool_lite.config.tree import Item
 
 _ACCESS = ("zookeeper-tls", "zookeeper-auth")
@@ -56,5 +55,4 @@ def _entries(item: Item | None) -> dict[str, Item]:
 def _check(item: Item, known: tuple[str, ...], report: Report) -> None:
     for key, value in _entries(item).items():
         if key not in known:
-            at = value.key_at or value.at
-            report.error(at, f"unknown key `{without_value(key)}` in the secure file", did_you_mean(key, known))
+            report.unknown_key(value.key_at or value.at, key, known, " in the secure file")

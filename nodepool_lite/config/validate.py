@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from nodepool_lite.config.ignored import IGNORED
-from nodepool_lite.config.problem import Position, Report, did_you_mean, nearest
+from nodepool_lite.config.problem import Position, Report, nearest
 from nodepool_lite.config.secrets import may_be_secret, without_value
 from nodepool_lite.config.section import Section
 from nodepool_lite.config.settings import Config
@@ -34,7 +34,7 @@ def known_entries(item: Item, section: type[Section], report: Report, also: Coll
             entries[key] = value
         else:
             meant = nearest(key, known)
-            report.error(at, f"unknown key `{without_value(key)}`", did_you_mean(key, {*known, *ignored}))
+            report.unknown_key(at, key, {*known, *ignored})
             if meant is not None and meant not in given:
                 entries.setdefault(meant, value)
     return entries

@@ -72,7 +72,7 @@ def test_what_may_be_secret_is_quoted_in_no_complaint(tmp_path: Path, text: str,
     assert "hunter2" not in "".join(map(str, loaded.problems))
 
 
-def test_what_the_environment_says_is_quoted_in_no_complaint(tmp_path: Path) -> None:
+def test_what_a_secret_variable_says_is_quoted_in_no_complaint(tmp_path: Path) -> None:
     """Only the name of the variable is, which is what stands in the file."""
     path = tmp_path / "nodepool.yaml"
     path.write_text(

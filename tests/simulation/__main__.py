@@ -11,9 +11,9 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from itertools import repeat
 
 from tests.simulation.mutations import MUTATIONS, found_in
 from tests.simulation.promises import UNFORESEEN
@@ -80,15 +80,11 @@ def _mutations(seeds: range, jobs: int) -> int:
     missed = 0
     _say("| mutation | found in seed | by |\n|---|---|---|")
     with ProcessPoolExecutor(jobs) as pool:
-        for name, told in zip(MUTATIONS, _each_found(pool, seeds), strict=True):
+        for name, told in zip(MUTATIONS, pool.map(found_in, MUTATIONS, repeat(seeds)), strict=True):
             first = told.broken.partition("\n")[0] if told else f"**nothing in {len(seeds)} seeds**"
             _say(f"| {name} | {told.seed if told else ''} | {first} |")
             missed += told is None or UNFORESEEN in told.broken
     return int(missed > 0)
-
-
-def _each_found(pool: ProcessPoolExecutor, seeds: range) -> Iterator[Told | None]:
-    return pool.map(found_in, MUTATIONS, [seeds] * len(MUTATIONS))
 
 
 def _failures(seeds: range) -> list[Told]:

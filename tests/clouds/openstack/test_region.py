@@ -105,6 +105,14 @@ def test_a_region_that_the_entry_does_not_have_is_told(home: Path) -> None:
         opened("one", "R3", file)
 
 
+def driver_of(home: Path) -> OpenStackDriver:
+    """Return a driver that uses the entry `one` of the clouds.yaml there."""
+    labels = [{"name": "web", "cloud-image": "empty", "flavor-name": "tiny"}]
+    pools = [{"networks": ["bulk"], "labels": labels}]
+    values = {"name": "os", "cloud": "one", "rate": 0, "cloud-images": [{"name": "empty"}], "pools": pools}
+    return OpenStackDriver(read(Provider, values), pool_id="p", clock=FakeClock(), directory=home)
+
+
 AUTH = "auth_url: 'http://127.0.0.1:1/v3', username: u, password: p, project_name: n"
 
 
@@ -127,10 +135,7 @@ AUTH = "auth_url: 'http://127.0.0.1:1/v3', username: u, password: p, project_nam
 def test_whatever_is_wrong_with_an_entry_is_told_once(home: Path, entry: str, reason: str) -> None:
     """In one sentence, and not with a traceback."""
     (home / "clouds.yaml").write_text(f"clouds: {{one: {entry}}}\n")
-    labels = [{"name": "web", "cloud-image": "empty", "flavor-name": "tiny"}]
-    pools = [{"networks": ["bulk"], "labels": labels}]
-    values = {"name": "os", "cloud": "one", "rate": 0, "cloud-images": [{"name": "empty"}], "pools": pools}
-    driver = OpenStackDriver(read(Provider, values), pool_id="p", clock=FakeClock(), directory=home)
+    driver = driver_of(home)
     (problem,) = driver.problems()
     assert reason in problem
     with pytest.raises(CloudError, match=re.escape(reason)):
@@ -159,9 +164,7 @@ def test_whatever_is_wrong_with_an_entry_is_told_once(home: Path, entry: str, re
 def test_no_problem_tells_a_password(home: Path, text: str) -> None:
     """Problems are recorded where every user reads them."""
     (home / "clouds.yaml").write_text(text)
-    pools = [{"networks": ["bulk"], "labels": [{"name": "web", "cloud-image": "empty", "flavor-name": "tiny"}]}]
-    values = {"name": "os", "cloud": "one", "rate": 0, "cloud-images": [{"name": "empty"}], "pools": pools}
-    problems = OpenStackDriver(read(Provider, values), pool_id="p", clock=FakeClock(), directory=home).problems()
+    problems = driver_of(home).problems()
     assert problems
     assert "hunter2" not in "".join(problems)
 
